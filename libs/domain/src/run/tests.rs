@@ -1,0 +1,449 @@
+//! The tables and laws of runs.
+
+use proptest::prelude::*;
+use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::lease::{FreshnessFacts, QUEUED_LOOKS_STALE_AFTER, WORKER_LOST};
+use super::*;
+use crate::access::{ActorFacts, Capability, Denial, Need, Role, authorize};
+use crate::id::{TenantId, WorkspaceId};
+
+const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
+
+fn tenant(n: u128) -> TenantId {
+    TenantId::from(Uuid::from_u128(n))
+}
+
+// --- names ---
+
+#[test]
+fn run_types_have_the_names_of_the_contract() {
+    let names: Vec<_> = RunType::ALL.iter().map(|run_type| run_type.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "inventory.sync",
+            "directory_groups.sync",
+            "directory_role_definitions.sync",
+            "backup_schedule.scheduled",
+            "backup_schedule.run_now",
+            "backup_schedule.retry",
+            "restore.execute",
+            "provider_connection.verify",
+            "promotion.execute",
+        ]
+    );
+    for run_type in RunType::ALL {
+        assert_eq!(run_type.as_str().parse(), Ok(*run_type));
+    }
+    assert!("promotion".parse::<RunType>().is_err());
+}
+
+#[test]
+fn serde_and_wire_names_agree() {
+    for status in RunStatus::ALL {
+        assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+    }
+    for outcome in RunOutcome::ALL {
+        assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
+    }
+    for state in ItemState::ALL {
+        assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+    }
+    for effect in ItemEffect::ALL {
+        assert_eq!(serde_json::to_value(effect).unwrap(), effect.as_str());
+    }
+}
+
+#[test]
+fn the_link_names_the_run_and_no_tenant() {
+    let run = RunId::from(Uuid::from_u128(7));
+    assert_eq!(canonical_link(run), "/admin/operations/00000000-0000-0000-0000-000000000007");
+}
+
+// --- catalogue and visibility ---
+
+#[test]
+fn identity_rules_are_those_of_the_contract() {
+    use IdentityRule::{Forever, Unique, WhileActive};
+    for run_type in RunType::ALL {
+        let expected = match run_type.as_str() {
+            "backup_schedule.scheduled" => Forever,
+            "backup_schedule.run_now" | "backup_schedule.retry" => Unique,
+            _ => WhileActive,
+        };
+        assert_eq!(run_type.facts().identity, expected, "{run_type}");
+        let mutates = matches!(run_type.as_str(), "promotion.execute" | "restore.execute");
+        assert_eq!(run_type.facts().mutates_target, mutates, "{run_type}");
+    }
+}
+
+#[test]
+fn starting_takes_the_capabilities_of_the_contract() {
+    let on = |n, capability| Need::OnTenant(tenant(n), capability);
+    let table = [
+        (RunType::InventorySync, Capability::TenantInventorySync),
+        (RunType::DirectoryGroupsSync, Capability::DirectoryGroupsSync),
+        (RunType::DirectoryRoleDefinitionsSync, Capability::DirectoryRolesSync),
+        (RunType::BackupScheduleScheduled, Capability::TenantBackupRun),
+        (RunType::BackupScheduleRunNow, Capability::TenantBackupRun),
+        (RunType::BackupScheduleRetry, Capability::TenantBackupRun),
+        (RunType::RestoreExecute, Capability::TenantRestoreExecute),
+        (RunType::ProviderConnectionVerify, Capability::ProviderConnectionManage),
+    ];
+    for (run_type, capability) in table {
+        assert_eq!(run_type.start_needs(&RunTenants::of(tenant(1))), [on(1, capability)], "{run_type}");
+    }
+    assert_eq!(
+        RunType::PromotionExecute.start_needs(&RunTenants::promotion(tenant(1), tenant(2))),
+        [
+            Need::InWorkspace(Capability::WorkspaceBaselinesView),
+            on(1, Capability::TenantView),
+            on(2, Capability::TenantView),
+            Need::InWorkspace(Capability::WorkspaceBaselinesManage),
+            on(2, Capability::TenantManage),
+        ]
+    );
+}
+
+#[test]
+fn seeing_takes_what_starting_takes_except_for_connection_checks() {
+    for run_type in RunType::ALL {
+        let tenants = match run_type {
+            RunType::PromotionExecute => RunTenants::promotion(tenant(1), tenant(2)),
+            _ => RunTenants::of(tenant(2)),
+        };
+        assert!(tenants.fits(*run_type));
+        let view = view_needs(*run_type, &tenants);
+        match run_type {
+            RunType::ProviderConnectionVerify => {
+                assert_eq!(view.needs, [Need::OnTenant(tenant(2), Capability::TenantView)]);
+            }
+            _ => assert_eq!(view.needs, run_type.start_needs(&tenants), "{run_type}"),
+        }
+        assert!(!view.needs.is_empty(), "a run nobody needs anything to see: {run_type}");
+    }
+}
+
+#[test]
+fn a_promotion_is_hidden_without_both_tenants() {
+    let view = view_needs(RunType::PromotionExecute, &RunTenants::promotion(tenant(1), tenant(2)));
+    let actor = |tenants: &[u128]| ActorFacts {
+        subject: "owner".to_owned(),
+        workspace_role: Role::Owner,
+        tenant_roles: tenants.iter().map(|n| (tenant(*n), Role::Owner)).collect(),
+    };
+    let see = |tenants: &[u128]| authorize(Some(&actor(tenants)), &view.entitled_to, &view.needs);
+    assert_eq!(see(&[1]), Err(Denial::Hidden));
+    assert_eq!(see(&[2]), Err(Denial::Hidden));
+    assert_eq!(see(&[1, 2]), Ok(()));
+}
+
+#[test]
+fn tenants_must_fit_the_type() {
+    let promotion = RunType::PromotionExecute;
+    assert!(!RunTenants::of(tenant(1)).fits(promotion));
+    assert!(!RunTenants::promotion(tenant(1), tenant(1)).fits(promotion), "source and target are the same tenant");
+    assert!(!RunTenants::promotion(tenant(1), tenant(2)).fits(RunType::InventorySync));
+    assert!(!RunTenants::default().fits(RunType::InventorySync));
+}
+
+// --- counts ---
+
+fn item() -> impl Strategy<Value = (ItemState, Option<ItemEffect>)> {
+    (prop::sample::select(ItemState::ALL), prop::option::of(prop::sample::select(ItemEffect::ALL)))
+}
+
+proptest! {
+    #[test]
+    fn counts_agree_with_items(items in prop::collection::vec(item(), 0..60)) {
+        let counts = Counts::of(items.iter().copied());
+        prop_assert!(counts.is_consistent());
+        prop_assert_eq!(counts.total, items.len() as u64);
+        let in_state = |state| items.iter().filter(|item| item.0 == state).count() as u64;
+        prop_assert_eq!(counts.succeeded, in_state(ItemState::Succeeded));
+        prop_assert_eq!(counts.failed, in_state(ItemState::Failed));
+        prop_assert_eq!(counts.skipped, in_state(ItemState::Skipped));
+        prop_assert_eq!(counts.total - counts.processed, in_state(ItemState::Pending));
+        let created = items.iter().filter(|i| **i == (ItemState::Succeeded, Some(ItemEffect::Created))).count() as u64;
+        prop_assert_eq!(counts.created, created);
+    }
+
+    #[test]
+    fn counts_do_not_depend_on_order(items in prop::collection::vec(item(), 0..40), seed in any::<u64>()) {
+        let mut shuffled = items.clone();
+        shuffled.sort_by_key(|(state, effect)| {
+            (seed.wrapping_mul(31).wrapping_add(*state as u64), effect.map(|e| e as u8))
+        });
+        prop_assert_eq!(Counts::of(items), Counts::of(shuffled));
+    }
+
+    #[test]
+    fn a_run_ends_with_a_terminal_outcome_that_agrees_with_its_counts(
+        items in prop::collection::vec(item(), 0..40), cancelled: bool, blocked: bool,
+    ) {
+        let counts = Counts::of(items);
+        let outcome = outcome_of(&counts, cancelled, blocked);
+        prop_assert!(outcome.is_terminal());
+        match outcome {
+            RunOutcome::Succeeded => prop_assert_eq!(counts.succeeded, counts.total),
+            RunOutcome::PartiallySucceeded => prop_assert!(counts.succeeded > 0),
+            RunOutcome::Failed => prop_assert_eq!(counts.succeeded, 0),
+            RunOutcome::Blocked => prop_assert!(blocked && counts.succeeded == 0),
+            RunOutcome::Cancelled => prop_assert!(cancelled && (counts.processed < counts.total || counts.total == 0)),
+            RunOutcome::Pending => prop_assert!(false),
+        }
+    }
+}
+
+#[test]
+fn outcomes_by_table() {
+    let counts = |total, succeeded, failed, skipped| Counts {
+        total,
+        processed: succeeded + failed + skipped,
+        succeeded,
+        failed,
+        skipped,
+        ..Counts::default()
+    };
+    let table = [
+        (counts(0, 0, 0, 0), false, false, RunOutcome::Succeeded),
+        (counts(3, 3, 0, 0), false, false, RunOutcome::Succeeded),
+        (counts(3, 2, 1, 0), false, false, RunOutcome::PartiallySucceeded),
+        (counts(3, 2, 0, 1), false, false, RunOutcome::PartiallySucceeded),
+        (counts(3, 0, 3, 0), false, false, RunOutcome::Failed),
+        (counts(3, 0, 0, 3), false, false, RunOutcome::Failed),
+        (counts(3, 2, 0, 0), false, false, RunOutcome::PartiallySucceeded),
+        (counts(3, 0, 0, 0), false, true, RunOutcome::Blocked),
+        (counts(3, 1, 0, 0), false, true, RunOutcome::PartiallySucceeded),
+        (counts(3, 1, 0, 0), true, false, RunOutcome::Cancelled),
+        (counts(0, 0, 0, 0), true, false, RunOutcome::Cancelled),
+        // The stop came when everything was already done.
+        (counts(3, 3, 0, 0), true, false, RunOutcome::Succeeded),
+        (counts(3, 2, 1, 0), true, false, RunOutcome::PartiallySucceeded),
+    ];
+    for (counts, cancelled, blocked, expected) in table {
+        assert_eq!(outcome_of(&counts, cancelled, blocked), expected, "{counts:?} {cancelled} {blocked}");
+    }
+}
+
+#[test]
+fn progress_is_shown_only_when_it_can_be_trusted() {
+    assert_eq!(Counts::default().progress(), None);
+    let half = Counts { total: 4, processed: 2, succeeded: 1, skipped: 1, ..Counts::default() };
+    assert_eq!(half.progress(), Some(0.5));
+    let imported = Counts { total: 4, processed: 9, ..Counts::default() };
+    assert_eq!(imported.progress(), None);
+    assert_eq!(Counts::KEYS, Counts::default().entries().map(|entry| entry.0));
+    let json = serde_json::to_value(Counts::default()).unwrap();
+    assert!(Counts::KEYS.iter().all(|key| json.get(key).is_some()) && json.as_object().unwrap().len() == 9);
+}
+
+#[test]
+fn failures_are_gathered_by_code() {
+    let failures = [
+        Failure::new("TARGET_DRIFTED", "b"),
+        Failure::new("TARGET_DRIFTED", "a"),
+        Failure::new("PROVIDER_REFUSED", "z"),
+        Failure::new("AMBIGUOUS_TARGET", "y"),
+    ];
+    let summary = failure_summary(&failures);
+    let lines: Vec<_> = summary.iter().map(|l| (l.code.as_str(), l.message.as_str(), l.count)).collect();
+    assert_eq!(lines, [("TARGET_DRIFTED", "a", 2), ("AMBIGUOUS_TARGET", "y", 1), ("PROVIDER_REFUSED", "z", 1)]);
+    let mut reversed = failures;
+    reversed.reverse();
+    assert_eq!(failure_summary(&reversed), summary);
+}
+
+// --- the state machine ---
+
+fn state() -> impl Strategy<Value = RunState> {
+    (prop::sample::select(RunStatus::ALL), prop::sample::select(&RunOutcome::ALL[1..]), any::<bool>(), any::<bool>())
+        .prop_map(|(status, ended_as, cancel_requested, item_in_flight)| RunState {
+            status,
+            outcome: if status == RunStatus::Completed { ended_as } else { RunOutcome::Pending },
+            cancel_requested,
+            item_in_flight,
+        })
+}
+
+fn event() -> impl Strategy<Value = RunEvent> {
+    prop_oneof![
+        Just(RunEvent::Claim),
+        Just(RunEvent::Release),
+        Just(RunEvent::Requeue),
+        Just(RunEvent::GiveUp),
+        Just(RunEvent::RequestCancel),
+        prop::sample::select(RunOutcome::ALL).prop_map(RunEvent::Complete),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn terminal_states_absorb(state in state(), event in event()) {
+        prop_assume!(state.status == RunStatus::Completed);
+        prop_assert_eq!(transition(state, event), Err(TransitionRefused::Completed));
+    }
+
+    #[test]
+    fn status_and_outcome_never_contradict_each_other(events in prop::collection::vec(event(), 0..20)) {
+        let mut state = RunState::QUEUED;
+        for event in events {
+            let cancel_was_requested = state.cancel_requested;
+            if let Ok(next) = transition(state, event) {
+                state = next;
+            }
+            prop_assert_eq!(state.status == RunStatus::Completed, state.outcome.is_terminal());
+            prop_assert!(!cancel_was_requested || state.cancel_requested, "a stop was forgotten");
+        }
+    }
+
+    #[test]
+    fn a_cancelled_run_always_ends(in_flight: bool, running: bool, rescues in 0u32..20) {
+        let status = if running { RunStatus::Running } else { RunStatus::Queued };
+        let state = RunState { status, item_in_flight: in_flight, ..RunState::QUEUED };
+        let mut state = transition(state, RunEvent::RequestCancel).unwrap();
+        // Workers keep dying; in the end the rescuer decides.
+        for attempt in 0..rescues + 20 {
+            if state.status == RunStatus::Completed { break; }
+            if state.status == RunStatus::Queued { state = transition(state, RunEvent::Claim).unwrap(); }
+            let facts = LeaseFacts {
+                status: state.status, lease_until: Some(NOW - Duration::seconds(1)),
+                cancel_requested: state.cancel_requested, item_in_flight: state.item_in_flight,
+                attempts_without_progress: attempt, max_attempts_without_progress: 5,
+            };
+            state = match rescue(NOW, &facts) {
+                RescueVerdict::Requeue => transition(state, RunEvent::Requeue).unwrap(),
+                RescueVerdict::Cancelled | RescueVerdict::Fail(_) => transition(state, RunEvent::GiveUp).unwrap(),
+                RescueVerdict::NotDue => unreachable!("the lease has run out"),
+            };
+        }
+        prop_assert_eq!(state.outcome, RunOutcome::Cancelled);
+    }
+}
+
+#[test]
+fn transitions_by_table() {
+    use RunEvent::{Claim, Complete, GiveUp, Release, RequestCancel, Requeue};
+    let queued = RunState::QUEUED;
+    let running = RunState { status: RunStatus::Running, ..queued };
+    let stopping = |state: RunState| RunState { cancel_requested: true, ..state };
+    let in_flight = |state: RunState| RunState { item_in_flight: true, ..state };
+    let ended = |state: RunState, outcome| RunState { status: RunStatus::Completed, outcome, ..state };
+    let cancelled = ended(stopping(queued), RunOutcome::Cancelled);
+    let table = [
+        (queued, Claim, Ok(running)),
+        (running, Claim, Err(TransitionRefused::NotQueued)),
+        (running, Release, Ok(queued)),
+        (running, Requeue, Ok(queued)),
+        (queued, Release, Err(TransitionRefused::NotRunning)),
+        (queued, Requeue, Err(TransitionRefused::NotRunning)),
+        (queued, GiveUp, Err(TransitionRefused::NotRunning)),
+        (queued, Complete(RunOutcome::Succeeded), Err(TransitionRefused::NotRunning)),
+        (running, Complete(RunOutcome::Pending), Err(TransitionRefused::OutcomeMissing)),
+        (running, Complete(RunOutcome::Blocked), Ok(ended(running, RunOutcome::Blocked))),
+        (running, GiveUp, Ok(ended(running, RunOutcome::Failed))),
+        // Stops.
+        (queued, RequestCancel, Ok(cancelled)),
+        (running, RequestCancel, Ok(stopping(running))),
+        (stopping(running), RequestCancel, Ok(stopping(running))),
+        (stopping(running), Release, Ok(cancelled)),
+        (stopping(running), Requeue, Ok(cancelled)),
+        (stopping(running), GiveUp, Ok(cancelled)),
+        (stopping(running), Complete(RunOutcome::Succeeded), Ok(ended(stopping(running), RunOutcome::Succeeded))),
+        // A write that may have happened is looked at first.
+        (in_flight(queued), RequestCancel, Ok(stopping(in_flight(queued)))),
+        (stopping(in_flight(running)), Requeue, Ok(stopping(in_flight(queued)))),
+        (stopping(in_flight(queued)), Claim, Ok(stopping(in_flight(running)))),
+    ];
+    for (state, event, expected) in table {
+        assert_eq!(transition(state, event), expected, "{state:?} on {event:?}");
+    }
+}
+
+// --- leases and freshness ---
+
+#[test]
+fn rescue_by_table() {
+    let past = Some(NOW - Duration::milliseconds(1));
+    let facts = LeaseFacts {
+        status: RunStatus::Running,
+        lease_until: past,
+        cancel_requested: false,
+        item_in_flight: false,
+        attempts_without_progress: 1,
+        max_attempts_without_progress: 3,
+    };
+    let table = [
+        (facts, RescueVerdict::Requeue),
+        (LeaseFacts { lease_until: Some(NOW), ..facts }, RescueVerdict::NotDue),
+        (LeaseFacts { lease_until: Some(NOW + Duration::seconds(1)), ..facts }, RescueVerdict::NotDue),
+        (LeaseFacts { status: RunStatus::Queued, ..facts }, RescueVerdict::NotDue),
+        (LeaseFacts { status: RunStatus::Completed, ..facts }, RescueVerdict::NotDue),
+        (LeaseFacts { attempts_without_progress: 2, ..facts }, RescueVerdict::Requeue),
+        (LeaseFacts { attempts_without_progress: 3, ..facts }, RescueVerdict::Fail(WORKER_LOST)),
+        (LeaseFacts { cancel_requested: true, ..facts }, RescueVerdict::Cancelled),
+        (LeaseFacts { cancel_requested: true, item_in_flight: true, ..facts }, RescueVerdict::Requeue),
+        (
+            LeaseFacts { cancel_requested: true, item_in_flight: true, attempts_without_progress: 3, ..facts },
+            RescueVerdict::Cancelled,
+        ),
+    ];
+    for (facts, expected) in table {
+        assert_eq!(rescue(NOW, &facts), expected, "{facts:?}");
+    }
+}
+
+#[test]
+fn freshness_by_table() {
+    let queued = FreshnessFacts {
+        status: RunStatus::Queued,
+        outcome: RunOutcome::Pending,
+        reconciled: false,
+        queued_since: NOW,
+        lease_until: None,
+        held: false,
+    };
+    let waiting_long = FreshnessFacts { queued_since: NOW - QUEUED_LOOKS_STALE_AFTER - Duration::seconds(1), ..queued };
+    let running =
+        FreshnessFacts { status: RunStatus::Running, lease_until: Some(NOW + Duration::seconds(5)), ..waiting_long };
+    let over = FreshnessFacts { status: RunStatus::Completed, outcome: RunOutcome::Failed, ..waiting_long };
+    let table = [
+        (queued, Freshness::FreshActive),
+        (waiting_long, Freshness::LikelyStale),
+        (FreshnessFacts { held: true, ..waiting_long }, Freshness::FreshActive),
+        (running, Freshness::FreshActive),
+        (FreshnessFacts { lease_until: Some(NOW - Duration::seconds(1)), ..running }, Freshness::LikelyStale),
+        (over, Freshness::TerminalNormal),
+        (FreshnessFacts { reconciled: true, ..over }, Freshness::ReconciledFailed),
+        (FreshnessFacts { reconciled: true, outcome: RunOutcome::Cancelled, ..over }, Freshness::TerminalNormal),
+    ];
+    for (facts, expected) in table {
+        assert_eq!(freshness(NOW, &facts), expected, "{facts:?}");
+    }
+}
+
+// --- identity ---
+
+#[test]
+fn identity_is_what_was_asked_for_and_nothing_else() {
+    let workspace = WorkspaceId::from(Uuid::from_u128(1));
+    let other_workspace = WorkspaceId::from(Uuid::from_u128(2));
+    let parts = |pairs: &[(&'static str, &str)]| -> Vec<(&'static str, String)> {
+        pairs.iter().map(|(key, value)| (*key, (*value).to_owned())).collect()
+    };
+    let hash = |workspace, run_type, pairs: &[(&'static str, &str)]| identity_hash(workspace, run_type, parts(pairs));
+    let promotion = RunType::PromotionExecute;
+    let base = hash(workspace, promotion, &[("source", "a"), ("target", "b")]);
+    assert_eq!(base, hash(workspace, promotion, &[("target", "b"), ("source", "a")]), "order does not matter");
+    let others = [
+        hash(other_workspace, promotion, &[("source", "a"), ("target", "b")]),
+        hash(workspace, RunType::RestoreExecute, &[("source", "a"), ("target", "b")]),
+        hash(workspace, promotion, &[("source", "b"), ("target", "a")]),
+        hash(workspace, promotion, &[("source", "a"), ("target", "b"), ("plan", "")]),
+        hash(workspace, promotion, &[("source", "a\",\"target\":\"b")]),
+    ];
+    assert!(others.iter().all(|other| *other != base));
+}
