@@ -1,5 +1,17 @@
 //! The brain: types and decisions over values. No IO, no clock, no randomness, no logging.
+//!
+//! Content, from the provider's JSON to a difference: [`contract`] says what a type is · [`observe`] reads one object by
+//! it · [`normal_form`] is what two tenants' objects have in common · [`identity`] and [`reference`] carry subjects and
+//! references across tenants by name · [`compare`] and [`diff`] tell differences · [`payload`] makes content safe for a
+//! target.
+
+pub mod compare;
+pub mod contract;
+pub mod id;
+pub mod identity;
+pub mod json;
+pub mod observe;
+pub mod reference;
 
 pub mod access;
-pub mod id;
 pub mod run;

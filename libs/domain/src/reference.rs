@@ -1,0 +1,152 @@
+//! References between objects: ids inside a tenant, names across tenants.
+//!
+//! An id means something in one tenant only (scope tag `2` exists on both sides and means different things), so a
+//! reference is carried over by name, and only when the name belongs to exactly one object on either side.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{PolicyType, SubjectKey};
+use crate::identity::{folded_name, name_in_key};
+
+/// The names of one tenant's objects by kind and id, and back.
+#[derive(Debug, Clone, Default)]
+pub struct NameTable {
+    kinds: BTreeMap<PolicyType, KindNames>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct KindNames {
+    name_of: BTreeMap<String, String>,
+    ids_of: BTreeMap<String, BTreeSet<String>>,
+    label_of: BTreeMap<String, String>,
+}
+
+impl NameTable {
+    /// An empty table.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an object by its display name alone, for kinds without discriminators (groups, scope tags).
+    pub fn insert(&mut self, kind: impl Into<PolicyType>, id: &str, display_name: &str) {
+        self.put(kind.into(), id, folded_name(display_name), display_name);
+    }
+
+    /// Adds an observed object. Its discriminators are part of the name that references to it carry (an assignment
+    /// filter's platform), so that a reference cannot land on an object of the same name and another sort.
+    pub fn insert_subject(&mut self, kind: impl Into<PolicyType>, id: &str, key: &SubjectKey, display_name: &str) {
+        let kind = kind.into();
+        let name = name_in_key(&kind, key).to_owned();
+        self.put(kind, id, name, display_name);
+    }
+
+    fn put(&mut self, kind: PolicyType, id: &str, name: String, display_name: &str) {
+        let names = self.kinds.entry(kind).or_default();
+        let key = id_key(id);
+        if let Some(old) = names.name_of.insert(key.clone(), name.clone())
+            && let Some(ids) = names.ids_of.get_mut(&old)
+        {
+            ids.remove(id);
+        }
+        names.label_of.insert(key, display_name.trim().to_owned());
+        names.ids_of.entry(name).or_default().insert(id.to_owned());
+    }
+
+    /// The name that references to this object carry.
+    pub fn name(&self, kind: &str, id: &str) -> Option<&str> {
+        self.kinds.get(kind)?.name_of.get(&id_key(id)).map(String::as_str)
+    }
+
+    /// The object's display name as the tenant writes it, for people.
+    pub fn display_name(&self, kind: &str, id: &str) -> Option<&str> {
+        self.kinds.get(kind)?.label_of.get(&id_key(id)).map(String::as_str)
+    }
+
+    /// The ids of all objects with that name: none, one, or too many to choose from.
+    pub fn ids(&self, kind: &str, name: &str) -> impl Iterator<Item = &str> {
+        self.kinds.get(kind).and_then(|names| names.ids_of.get(name)).into_iter().flatten().map(String::as_str)
+    }
+
+    /// True when the name belongs to exactly one object.
+    pub fn is_unique(&self, kind: &str, name: &str) -> bool {
+        self.ids(kind, name).take(2).count() == 1
+    }
+
+    /// How many objects of a kind are known.
+    pub fn count(&self, kind: &str) -> usize {
+        self.kinds.get(kind).map_or(0, |names| names.name_of.len())
+    }
+}
+
+/// Guids are compared without regard to case; other ids (`c1`, `T_<guid>`) lose nothing by it.
+fn id_key(id: &str) -> String {
+    id.trim().to_ascii_lowercase()
+}
+
+/// A reference found in an object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Reference {
+    /// The policy type of what is referred to.
+    pub kind: PolicyType,
+    /// Its id in the tenant the object was read from.
+    pub id: String,
+    /// The name it goes by across tenants; `None` when this tenant's names do not know the id.
+    pub name: Option<String>,
+    /// The name as people know it, for messages; the id when there is none.
+    pub display_name: String,
+    /// Where the reference stands, for messages: `assignments[].target.groupId`.
+    pub path: String,
+    /// How far the reference carries.
+    pub standing: Standing,
+}
+
+/// How far a reference carries beyond its own tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// The id is the same in every tenant (scope tag 0, the virtual group All users): nothing to map.
+    Fixed,
+    /// By a name that belongs to one object of its tenant.
+    Named,
+    /// Its name belongs to several objects of its tenant: carrying it over would be a guess.
+    Ambiguous,
+    /// The id is unknown in its own tenant.
+    Unresolved,
+}
+
+/// Why a reference has no counterpart in the target tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MappingFault {
+    /// The source tenant's own names do not know the id.
+    UnknownInSource,
+    /// Several objects of the source tenant have that name.
+    AmbiguousInSource,
+    /// No object of the target tenant has that name.
+    MissingInTarget,
+    /// Several objects of the target tenant have that name.
+    AmbiguousInTarget,
+}
+
+impl Reference {
+    /// The id that this reference has in the target tenant.
+    ///
+    /// # Errors
+    /// Why there is none; a name that is not unique on either side is never guessed at.
+    pub fn target_id<'t>(&'t self, target: &'t NameTable) -> Result<&'t str, MappingFault> {
+        let name = match (self.standing, &self.name) {
+            (Standing::Fixed, _) => return Ok(&self.id),
+            (Standing::Named, Some(name)) => name,
+            (Standing::Ambiguous, _) => return Err(MappingFault::AmbiguousInSource),
+            (Standing::Unresolved, _) | (Standing::Named, None) => return Err(MappingFault::UnknownInSource),
+        };
+        let mut ids = target.ids(self.kind.as_str(), name);
+        match (ids.next(), ids.next()) {
+            (None, _) => Err(MappingFault::MissingInTarget),
+            (Some(id), None) => Ok(id),
+            (Some(_), Some(_)) => Err(MappingFault::AmbiguousInTarget),
+        }
+    }
+}
