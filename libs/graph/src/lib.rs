@@ -1,0 +1,23 @@
+//! Microsoft Graph. The only crate that speaks to it: contracts are data (`contracts/*.toml`), and everything else here
+//! reads, paces, repeats and writes by them.
+
+mod ambient;
+mod client;
+mod connection;
+mod credential;
+mod error;
+mod exchange;
+mod pacing;
+mod path;
+mod provider;
+mod retry;
+mod token;
+
+pub use client::{Client, MAX_BATCH_ITEMS, Pages};
+pub use connection::{Connection, ConnectionError, PUBLIC_AUTHORITY, PUBLIC_GRAPH};
+pub use credential::{CredentialReference, CredentialReferenceError, Secret};
+pub use error::{GraphError, Kind, MAX_MESSAGE_CHARS};
+pub use pacing::{BudgetLimits, Family, FamilyLimits, PacingLimits, Rate};
+pub use path::{Path, literal};
+pub use provider::{Provider, Settings};
+pub use retry::RetryPolicy;

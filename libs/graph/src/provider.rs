@@ -1,0 +1,138 @@
+//! The door to Graph of one process: opens a client per connection and keeps what clients of one tenant share (its pace, its
+//! token, its connections).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::connection::Connection;
+use crate::error::{GraphError, Kind};
+use crate::pacing::{Pacer, PacingLimits};
+use crate::retry::RetryPolicy;
+
+/// Limits of all calls of a process. The defaults are meant for Microsoft's Graph.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// From sending a request to the last byte of its answer.
+    pub timeout: Duration,
+    /// From nothing to an open connection, TLS included.
+    pub connect_timeout: Duration,
+    /// Bytes of one answer. A batch of twenty scripts is the largest thing read.
+    pub max_body_bytes: usize,
+    /// Pages of one listing; at 25 a page the default is 50,000 objects.
+    pub max_pages: usize,
+    /// Repetition of failed calls.
+    pub retry: RetryPolicy,
+    /// Pace per tenant.
+    pub pacing: PacingLimits,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(10),
+            max_body_bytes: 64 * 1024 * 1024,
+            max_pages: 2_000,
+            retry: RetryPolicy::default(),
+            pacing: PacingLimits::default(),
+        }
+    }
+}
+
+/// Clients kept open at once. Past it, those nobody holds are forgotten: they lose a cached token, nothing else.
+const MAX_KEPT_CLIENTS: usize = 4_096;
+
+/// Opens clients. One per process; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    clients: HashMap<Connection, Client>,
+    /// By Graph address and tenant: two connections to one tenant share its limits.
+    pacers: HashMap<(String, String), Pacer>,
+    public: Option<reqwest::Client>,
+    loopback: Option<reqwest::Client>,
+}
+
+impl Provider {
+    /// A provider with these limits. Nothing is opened yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        install_tls_provider();
+        Self { inner: Arc::new(Inner { settings, open: Mutex::default() }) }
+    }
+
+    /// The client of a connection; the same connection gets the same client. No request is made.
+    ///
+    /// # Errors
+    /// Kind `Network`, reason `TLS_NOT_AVAILABLE`, when this machine has no root certificates.
+    pub fn client(&self, connection: &Connection) -> Result<Client, GraphError> {
+        let mut open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = open.clients.get(connection) {
+            return Ok(client.clone());
+        }
+        if open.clients.len() >= MAX_KEPT_CLIENTS {
+            open.clients.retain(|_, client| client.is_held());
+            let kept: std::collections::HashSet<_> = open.clients.keys().map(tenant_key).collect();
+            open.pacers.retain(|key, _| kept.contains(key));
+        }
+        let plain = connection.graph().scheme() == "http" && connection.token_endpoint().scheme() == "http";
+        let settings = &self.inner.settings;
+        let slot = if plain { &mut open.loopback } else { &mut open.public };
+        let http = match slot {
+            Some(http) => http.clone(),
+            None => slot.insert(build(settings, plain)?).clone(),
+        };
+        let pacer = open.pacers.entry(tenant_key(connection)).or_insert_with(|| Pacer::new(&settings.pacing)).clone();
+        let client = Client::new(connection.clone(), http, pacer, *settings);
+        open.clients.insert(connection.clone(), client.clone());
+        Ok(client)
+    }
+}
+
+impl Default for Provider {
+    fn default() -> Self {
+        Self::new(Settings::default())
+    }
+}
+
+fn tenant_key(connection: &Connection) -> (String, String) {
+    (connection.graph().as_str().to_owned(), connection.tenant().to_ascii_lowercase())
+}
+
+fn build(settings: &Settings, loopback: bool) -> Result<reqwest::Client, GraphError> {
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("TenantAtlas/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(settings.connect_timeout)
+        .pool_idle_timeout(Duration::from_secs(60))
+        // A redirect could carry the token to another host; Graph has no reason to send one.
+        .redirect(reqwest::redirect::Policy::none());
+    // Plain http goes to this machine only (see `Connection`): no proxy in between, no root certificates needed.
+    let builder = if loopback { builder.no_proxy().tls_certs_only([]) } else { builder };
+    builder.build().map_err(|_| {
+        GraphError::local(
+            Kind::Network,
+            "TLS_NOT_AVAILABLE",
+            "no TLS client could be set up: are root certificates installed?",
+        )
+    })
+}
+
+/// One provider of cryptography for the whole process. Somebody else may have installed it already; that is as good.
+fn install_tls_provider() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
