@@ -14,4 +14,7 @@ pub mod observe;
 pub mod reference;
 
 pub mod access;
+pub mod confirmation;
+pub mod plan;
 pub mod run;
+pub mod tenant;

@@ -110,6 +110,7 @@ wire_names!(RunType, "run type",
     RestoreExecute => "restore.execute",
     ProviderConnectionVerify => "provider_connection.verify",
     PromotionExecute => "promotion.execute");
+wire_names!(IdentityRule, "identity rule", WhileActive => "while_active", Unique => "unique", Forever => "forever");
 wire_names!(Freshness, "freshness", FreshActive => "fresh_active", LikelyStale => "likely_stale",
     ReconciledFailed => "reconciled_failed", TerminalNormal => "terminal_normal");
 

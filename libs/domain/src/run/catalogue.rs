@@ -29,7 +29,7 @@ pub enum RunType {
 }
 
 /// When two requests ask for the same run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IdentityRule {
     /// The same identity joins the active run; once that is over, a new run may start.
     WhileActive,

@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 use crate::run::{RunOutcome, RunStatus};
 
 /// The stable code of a run given up because its workers kept falling silent without getting anything done.
-pub const WORKER_LOST: &str = "WORKER_LOST";
+pub const ATTEMPTS_EXHAUSTED: &str = "ATTEMPTS_EXHAUSTED";
 
 /// How long a queued run may wait before it looks stale.
 pub const QUEUED_LOOKS_STALE_AFTER: Duration = Duration::minutes(2);
@@ -54,7 +54,7 @@ pub fn rescue(now: OffsetDateTime, facts: &LeaseFacts) -> RescueVerdict {
         (true, true, true) => RescueVerdict::Requeue,
         (true, ..) => RescueVerdict::Cancelled,
         (false, _, true) => RescueVerdict::Requeue,
-        (false, _, false) => RescueVerdict::Fail(WORKER_LOST),
+        (false, _, false) => RescueVerdict::Fail(ATTEMPTS_EXHAUSTED),
     }
 }
 

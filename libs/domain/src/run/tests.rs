@@ -5,7 +5,7 @@ use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::lease::{FreshnessFacts, QUEUED_LOOKS_STALE_AFTER, WORKER_LOST};
+use super::lease::{ATTEMPTS_EXHAUSTED, FreshnessFacts, QUEUED_LOOKS_STALE_AFTER};
 use super::*;
 use crate::access::{ActorFacts, Capability, Denial, Need, Role, authorize};
 use crate::id::{TenantId, WorkspaceId};
@@ -383,7 +383,7 @@ fn rescue_by_table() {
         (LeaseFacts { status: RunStatus::Queued, ..facts }, RescueVerdict::NotDue),
         (LeaseFacts { status: RunStatus::Completed, ..facts }, RescueVerdict::NotDue),
         (LeaseFacts { attempts_without_progress: 2, ..facts }, RescueVerdict::Requeue),
-        (LeaseFacts { attempts_without_progress: 3, ..facts }, RescueVerdict::Fail(WORKER_LOST)),
+        (LeaseFacts { attempts_without_progress: 3, ..facts }, RescueVerdict::Fail(ATTEMPTS_EXHAUSTED)),
         (LeaseFacts { cancel_requested: true, ..facts }, RescueVerdict::Cancelled),
         (LeaseFacts { cancel_requested: true, item_in_flight: true, ..facts }, RescueVerdict::Requeue),
         (
