@@ -82,7 +82,7 @@ CREATE TABLE operation.run (
     CONSTRAINT run_mutation_has_tenant CHECK (NOT mutates_tenant OR tenant_id IS NOT NULL),
     CONSTRAINT run_counts_add_up CHECK (processed = succeeded + failed + skipped),
     CONSTRAINT run_counts_within_total CHECK (total IS NULL OR processed <= total),
-    CONSTRAINT run_effects_within_processed CHECK (created + updated + deleted + unchanged <= processed),
+    CONSTRAINT run_effects_within_succeeded CHECK (created + updated + deleted + unchanged <= succeeded),
     CONSTRAINT run_counts_not_negative CHECK (
         coalesce(total, 0) >= 0 AND succeeded >= 0 AND failed >= 0 AND skipped >= 0
         AND created >= 0 AND updated >= 0 AND deleted >= 0 AND unchanged >= 0),
@@ -240,7 +240,7 @@ CREATE TABLE operation.run_item (
     CONSTRAINT run_item_ordinal_not_negative CHECK (ordinal >= 0),
     CONSTRAINT run_item_state_known CHECK (state IN ('pending', 'succeeded', 'failed', 'skipped')),
     CONSTRAINT run_item_effect_known CHECK (effect IN ('none', 'created', 'updated', 'deleted', 'unchanged')),
-    CONSTRAINT run_item_effect_agrees CHECK (state <> 'pending' OR effect = 'none'),
+    CONSTRAINT run_item_effect_agrees CHECK (effect = 'none' OR state = 'succeeded'),
     CONSTRAINT run_item_reason_agrees CHECK (state NOT IN ('failed', 'skipped') OR reason_code IS NOT NULL),
     CONSTRAINT run_item_intent_agrees CHECK (
         num_nulls(intent_attempt, intent_fence, intent_hash, intent_at) IN (0, 4)),
