@@ -10,6 +10,7 @@ mod exchange;
 mod pacing;
 mod path;
 mod provider;
+mod registry;
 mod retry;
 mod token;
 
@@ -20,4 +21,5 @@ pub use error::{GraphError, Kind, MAX_MESSAGE_CHARS};
 pub use pacing::{BudgetLimits, Family, FamilyLimits, PacingLimits, Rate};
 pub use path::{Path, literal};
 pub use provider::{Provider, Settings};
+pub use registry::{check_registry, registry};
 pub use retry::RetryPolicy;
