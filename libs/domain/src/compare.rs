@@ -1,8 +1,12 @@
 //! The compare preview: which subjects of two tenants are the same, by a join on hashes.
 
+mod join;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+
+pub use join::compare;
 
 use crate::id::{ExternalId, Hash, PolicyType, SubjectKey, TenantId};
 
@@ -136,3 +140,35 @@ pub struct Comparison<'r> {
     /// Hash over the selection and everything the answer rests on: equal fingerprints mean equal answers.
     pub fingerprint: Hash,
 }
+
+impl CompareCounts {
+    fn add(&mut self, state: CompareState) {
+        self.total += 1;
+        *match state {
+            CompareState::Identical => &mut self.identical,
+            CompareState::Different => &mut self.different,
+            CompareState::MissingInTarget => &mut self.missing_in_target,
+            CompareState::OnlyInTarget => &mut self.only_in_target,
+            CompareState::Ambiguous => &mut self.ambiguous,
+            CompareState::NotComparable => &mut self.not_comparable,
+        } += 1;
+    }
+}
+
+impl Filter {
+    /// Whether a row passes. `name_contains` must have been folded by [`crate::identity::folded_name`] for speed, which
+    /// [`compare`] does once.
+    fn passes(&self, row: &SubjectRow, folded_needle: Option<&str>) -> bool {
+        (self.policy_types.is_empty() || self.policy_types.contains(&row.policy_type))
+            && (self.subject_keys.is_empty() || self.subject_keys.contains(&row.subject_key))
+            && (self.platforms.is_empty() || row.platform.as_ref().is_some_and(|platform| self.has_platform(platform)))
+            && folded_needle.is_none_or(|needle| crate::identity::folded_name(&row.display_name).contains(needle))
+    }
+
+    fn has_platform(&self, platform: &str) -> bool {
+        self.platforms.iter().any(|wanted| wanted.eq_ignore_ascii_case(platform))
+    }
+}
+
+#[cfg(test)]
+mod tests;

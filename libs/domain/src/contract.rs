@@ -7,6 +7,7 @@
 mod capture;
 mod field_test;
 mod registry;
+mod rulebook;
 mod rules;
 mod validate;
 mod write;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 pub use capture::{Child, Item, List};
 pub use field_test::{FieldTest, Test};
 pub use registry::Registry;
+pub(crate) use rulebook::{Found, RuleBook};
 pub use rules::{
     DefaultRule, Encoding, LinkRule, PlatformRule, ReferenceRule, SecretRule, TextRule, UnorderedRule, ValidityRule,
 };

@@ -10,11 +10,14 @@ pub mod contract;
 pub mod id;
 pub mod identity;
 pub mod json;
+pub mod normal_form;
 pub mod observe;
+pub mod payload;
 pub mod reference;
 
 pub mod access;
 pub mod confirmation;
 pub mod plan;
+pub mod preflight;
 pub mod run;
 pub mod tenant;

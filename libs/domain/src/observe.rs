@@ -1,13 +1,21 @@
 //! What one read of a provider object says: its identity, its content's hashes, and the facts decisions rest on.
 
+mod content;
+mod facts;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::compare::Evidence;
+use crate::contract::{Contract, PlatformRule};
 use crate::id::{ExternalId, Hash, PolicyType, SubjectKey};
-use crate::reference::Reference;
+use crate::identity::subject_key;
+use crate::normal_form::{assignments_form, normal_form, straighten};
+use crate::reference::{NameTable, Reference};
+
+pub use content::content_hash;
 
 /// An observed object, ready to be stored as an inventory item and (its raw content) as a policy version.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,3 +102,49 @@ pub enum Unobservable {
     #[error("the provider's object has no id")]
     NoId,
 }
+
+/// Observes one object, read by `contract` from the tenant whose names are `names`. Odd content never fails: it is
+/// reported among the facts.
+///
+/// # Errors
+/// When it is no object or has no id, so that there is nothing to store it by.
+pub fn observe(contract: &Contract, raw: &Value, names: &NameTable) -> Result<Observation, Unobservable> {
+    if !raw.is_object() {
+        return Err(Unobservable::NotAnObject);
+    }
+    let text = |field: &str| raw.get(field).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    let external_id = ExternalId::from(text("id").ok_or(Unobservable::NoId)?);
+    let display_name = text(&contract.name_field).unwrap_or_default().to_owned();
+    let odata_type = text("@odata.type").or(contract.default_odata_type.as_deref()).map(str::to_owned);
+    let straight = straighten(contract, raw);
+    let content = normal_form(contract, &straight, names);
+    let assignments = assignments_form(contract, &straight, names);
+    let facts = facts::facts(contract, &straight, &content, &assignments);
+    Ok(Observation {
+        external_id,
+        policy_type: contract.policy_type.clone(),
+        subject_key: subject_key(contract, &display_name, raw),
+        display_name,
+        platform: platform(&contract.platform, odata_type.as_deref(), raw),
+        odata_type,
+        content_hash: content_hash(contract, raw),
+        normal_form: content.value,
+        normal_hash: content.hash,
+        assignments_form: assignments.value,
+        assignments_hash: assignments.hash,
+        facts,
+    })
+}
+
+fn platform(rule: &PlatformRule, odata_type: Option<&str>, raw: &Value) -> Option<String> {
+    let said = rule.field.as_ref().and_then(|path| path.values(raw).into_iter().find_map(Value::as_str));
+    let by_type = || {
+        let odata_type = odata_type?;
+        let known = rule.types.iter().filter(|(prefix, _)| odata_type.starts_with(prefix.as_str()));
+        known.max_by_key(|(prefix, _)| prefix.len()).map(|(_, platform)| platform.as_str())
+    };
+    said.filter(|text| !text.is_empty()).or_else(by_type).or(rule.always.as_deref()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests;

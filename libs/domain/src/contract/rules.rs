@@ -54,6 +54,10 @@ pub struct ReferenceRule {
     /// Ids that are the same in every tenant, with their names: `{ "0" = "Default" }`.
     #[serde(default)]
     pub fixed: BTreeMap<String, String>,
+    /// Present when the field is a navigation property (a profile's `rootCertificate`), which is read as an object and
+    /// written as `<field>@odata.bind`: what the bind URL is made of, below the API version, with `{id}`.
+    #[serde(default)]
+    pub bind: Option<String>,
 }
 
 /// A navigation property: read as an expanded object with an `id` or exported as `<field>@odata.bind`, always written as

@@ -106,6 +106,11 @@ impl Path {
         matches(&self.parts, place)
     }
 
+    /// How many fields and elements the path goes through; `**` counts as none.
+    pub(crate) fn depth(&self) -> usize {
+        self.parts.iter().filter(|part| **part != Part::Anything).count()
+    }
+
     /// The field that every matching place ends in, elements aside (`b` for `a.b[]`): what rules can be indexed by.
     pub fn last_field(&self) -> &str {
         let last = self.parts.iter().rev().find_map(|part| match part {
@@ -136,6 +141,23 @@ impl Path {
         let mut found = Vec::new();
         collect(&self.parts, root, &mut found);
         found
+    }
+
+    /// The paths of the arrays that this path goes through: `a` and `a[].b` for `a[].b[].c`.
+    pub fn arrays(&self) -> Vec<Self> {
+        let elements = self.parts.iter().enumerate().filter(|(_, part)| **part == Part::Elements);
+        elements.map(|(position, _)| Self { text: self.text.clone(), parts: self.parts[..position].to_vec() }).collect()
+    }
+
+    /// Writes `new` into the field this path ends in, in every object that the rest of the path finds.
+    pub fn set(&self, root: &mut Value, new: &Value) {
+        if let [holder @ .., Part::Field(name)] = self.parts.as_slice() {
+            visit_mut(holder, root, &mut |value| {
+                if let Value::Object(fields) = value {
+                    fields.insert(name.clone(), new.clone());
+                }
+            });
+        }
     }
 
     /// Calls `visit` for every value at this path, which it may change.
@@ -323,6 +345,16 @@ mod tests {
         let mut value = json!({"a": [{"id": 1, "b": 2}], "id": 3, "k": {"id": {"id": 1}}});
         "**.id".parse::<Path>().unwrap().remove(&mut value);
         assert_eq!(value, json!({"a": [{"b": 2}], "k": {}}));
+    }
+
+    #[test]
+    fn setting_reaches_every_holder_that_exists() {
+        let mut value = json!({"a": [{"b": 1}, {}, 7], "c": {}});
+        "a[].b".parse::<Path>().unwrap().set(&mut value, &json!("x"));
+        "d.e".parse::<Path>().unwrap().set(&mut value, &json!("x"));
+        assert_eq!(value, json!({"a": [{"b": "x"}, {"b": "x"}, 7], "c": {}}));
+        let arrays = "a[].b[].c".parse::<Path>().unwrap().arrays();
+        assert_eq!(arrays.iter().map(|path| path.values(&json!({"a": 1})).len()).collect::<Vec<_>>(), [1, 0]);
     }
 
     #[test]
