@@ -7,6 +7,7 @@
 
 pub mod compare;
 pub mod contract;
+pub mod diff;
 pub mod id;
 pub mod identity;
 pub mod json;
