@@ -1,0 +1,15 @@
+//! Development of TenantAtlas: the local issuer, the stack of real processes, the demo, and what tests share with them.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+pub mod check;
+pub mod client;
+pub mod demo;
+pub mod issuer;
+pub mod job;
+pub mod paths;
+pub mod persona;
+pub mod scene;
+pub mod stack;
+pub mod token;
+pub mod tools;
+pub mod up;

@@ -1,0 +1,66 @@
+//! `cargo dev`: the developer's and the newcomer's one command. Everything it does for people is in the library, where the
+//! system tests use it too.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use dev::demo::{self, DemoArgs};
+use dev::persona::Persona;
+use dev::{check, token, up};
+
+/// TenantAtlas for developers.
+#[derive(Parser)]
+#[command(name = "cargo dev", bin_name = "cargo dev")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start everything with the demo's two tenants, print addresses and commands to try, and stay until Ctrl-C.
+    Up(up::UpArgs),
+    /// Do the main job once, from compare to the end of the promotion, and stop.
+    Demo(DemoArgs),
+    /// Run every test. Arguments after `--` go to `cargo test`.
+    Test {
+        /// Passed on to `cargo test`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Check form and lints.
+    Lint,
+    /// Print figures of the system on this machine, against peers and limits.
+    Bench {
+        /// Names of benchmarks; all without any.
+        names: Vec<String>,
+    },
+    /// Print a token of the local issuer for a persona: owner, manager, operator, readonly, unentitled or outsider.
+    Token {
+        /// Whose token.
+        persona: Persona,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    // Children get what they need said explicitly; two crypto providers in one process must be told apart once.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match Cli::parse().command {
+        Command::Up(args) => {
+            check::build_binaries().await?;
+            up::run(&args).await?;
+        }
+        Command::Demo(args) => {
+            check::build_binaries().await?;
+            demo::run(&args).await?;
+        }
+        Command::Test { arguments } => return check::run(&arguments).await,
+        Command::Lint => return check::lint().await,
+        Command::Bench { names } => return check::bench(&names).await,
+        Command::Token { persona } => println!("{}", token::of_running_stack(persona)?),
+    }
+    Ok(ExitCode::SUCCESS)
+}

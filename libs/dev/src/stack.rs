@@ -1,0 +1,183 @@
+//! Everything that runs, as real processes: PostgreSQL, the provider's stand-in, the three services; and the local issuer
+//! inside this one. `cargo dev up` keeps it up, the demo plays in it, the system tests kill parts of it.
+
+mod database;
+mod process;
+mod recipe;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+pub use database::Database;
+pub use process::{Process, Recipe, binary_path};
+pub use recipe::Timing;
+
+use crate::client::{Endpoints, Session};
+use crate::issuer::Issuer;
+use crate::job::Provider;
+use crate::paths;
+use crate::persona::Persona;
+
+/// How long a persona's token is good for.
+const TOKEN_TTL: Duration = Duration::from_secs(8 * 3600);
+
+/// A tenant of the provider's stand-in.
+#[derive(Debug, Clone)]
+pub struct EmulatedTenant {
+    /// The provider's id of the tenant.
+    pub external_id: String,
+    /// Folder of exports it starts with; empty without one.
+    pub folder: Option<PathBuf>,
+    /// Application that may use it.
+    pub client_id: String,
+    /// The application's secret; known to the stand-in and to the workers' environment only.
+    secret: String,
+}
+
+impl EmulatedTenant {
+    /// A tenant with nothing in it.
+    pub fn empty() -> Self {
+        let fresh = || uuid::Uuid::new_v4().to_string();
+        Self { external_id: fresh(), folder: None, client_id: fresh(), secret: fresh() }
+    }
+
+    /// A tenant that starts with a folder of exports.
+    pub fn loaded(folder: &std::path::Path) -> Self {
+        Self { folder: Some(folder.to_path_buf()), ..Self::empty() }
+    }
+
+    /// The variable by which workers find the secret.
+    fn variable(&self) -> String {
+        format!("ATLAS_PROVIDER_SECRET_{}", self.external_id.replace('-', "_").to_uppercase())
+    }
+}
+
+/// What is to be started.
+pub struct Plan {
+    /// Where keys and logs go.
+    pub state: PathBuf,
+    /// The database the services share.
+    pub database: Database,
+    /// Tenants of the stand-in.
+    pub tenants: Vec<EmulatedTenant>,
+    /// How many promotion-service processes.
+    pub promotion_replicas: usize,
+    /// How many operation-run-service processes.
+    pub operation_run_replicas: usize,
+    /// Terms that tests shorten.
+    pub timing: Timing,
+}
+
+impl Plan {
+    /// One of each, on a private PostgreSQL (or `DATABASE_URL`), with the usual terms.
+    pub async fn demo(tenants: Vec<EmulatedTenant>) -> Result<Self> {
+        Ok(Self {
+            state: paths::state(),
+            database: Database::given_or_private().await?,
+            tenants,
+            promotion_replicas: 1,
+            operation_run_replicas: 1,
+            timing: Timing::default(),
+        })
+    }
+}
+
+/// What runs.
+pub struct Stack {
+    /// The local issuer.
+    pub issuer: Issuer,
+    /// The provider's stand-in.
+    pub emulator: Process,
+    /// compare-service.
+    pub compare: Process,
+    /// promotion-service, each replica.
+    pub promotion: Vec<Process>,
+    /// operation-run-service, each replica.
+    pub operation_run: Vec<Process>,
+    /// The database.
+    pub database: Database,
+    tenants: Vec<EmulatedTenant>,
+}
+
+impl Stack {
+    /// Starts everything; on an error whatever was started is killed.
+    pub async fn start(plan: Plan) -> Result<Self> {
+        let logs = plan.state.join("logs");
+        let issuer = recipe::issuer(&plan.state).await?;
+        let emulator = Process::start(recipe::emulator(&plan.tenants)?, &logs).await?;
+        let common = recipe::Shared { issuer: &issuer, database: &plan.database, timing: &plan.timing };
+
+        let mut operation_run = Vec::new();
+        for replica in 1..=plan.operation_run_replicas {
+            operation_run.push(Process::start(common.operation_run(replica)?, &logs).await?);
+        }
+        let runs = recipe::endpoints(&operation_run)?;
+        let compare = Process::start(common.compare(&runs, &plan.tenants)?, &logs).await?;
+        let compares = recipe::endpoints(std::slice::from_ref(&compare))?;
+        let mut promotion = Vec::new();
+        for replica in 1..=plan.promotion_replicas {
+            promotion.push(Process::start(common.promotion(replica, &compares, &runs, &plan.tenants)?, &logs).await?);
+        }
+        Ok(Self { issuer, emulator, compare, promotion, operation_run, database: plan.database, tenants: plan.tenants })
+    }
+
+    /// Where the services are, by the first replica of each.
+    pub fn endpoints(&self) -> Result<Endpoints> {
+        self.endpoints_of(0, 0)
+    }
+
+    /// Where the services are, by chosen replicas of promotion-service and operation-run-service.
+    pub fn endpoints_of(&self, promotion: usize, operation_run: usize) -> Result<Endpoints> {
+        let uri = |process: &Process| Ok::<_, anyhow::Error>(format!("http://{}", process.address("grpc")?));
+        Ok(Endpoints {
+            compare: uri(&self.compare)?,
+            promotion: uri(self.promotion.get(promotion).context("there are fewer replicas")?)?,
+            operation_run: uri(self.operation_run.get(operation_run).context("there are fewer replicas")?)?,
+        })
+    }
+
+    /// A fresh token of a persona.
+    pub fn token(&self, persona: Persona) -> Result<String> {
+        recipe::token(&self.issuer, persona, TOKEN_TTL)
+    }
+
+    /// The services as a persona sees them.
+    pub fn session(&self, persona: Persona) -> Result<Session> {
+        Session::new(&self.endpoints()?, &self.token(persona)?)
+    }
+
+    /// How a tenant of the stand-in is reached, as it is said to TenantService.
+    pub fn provider(&self, tenant: &EmulatedTenant) -> Result<Provider> {
+        Ok(Provider {
+            base_url: self.emulator_url()?,
+            external_tenant_id: tenant.external_id.clone(),
+            client_id: tenant.client_id.clone(),
+            credential_reference: format!("env:{}", tenant.variable()),
+        })
+    }
+
+    /// Base URL of the provider's stand-in.
+    pub fn emulator_url(&self) -> Result<String> {
+        Ok(format!("http://{}", self.emulator.address("http")?))
+    }
+
+    /// The stand-in's tenants.
+    pub fn tenants(&self) -> &[EmulatedTenant] {
+        &self.tenants
+    }
+
+    /// Asks everything to stop, those first that call others.
+    pub async fn stop(self) -> Result<()> {
+        for process in self.promotion {
+            process.stop().await?;
+        }
+        self.compare.stop().await?;
+        for process in self.operation_run {
+            process.stop().await?;
+        }
+        self.emulator.stop().await?;
+        self.database.close().await
+    }
+}

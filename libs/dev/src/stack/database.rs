@@ -1,0 +1,91 @@
+//! The database of a stack: a private cluster, a fresh database of the tests' server, or one that is given.
+
+use anyhow::{Context, Result};
+use pg::local;
+use url::Url;
+
+/// Where the services' roles find their schemas.
+pub enum Database {
+    /// Somebody else's server, by an owner's URL (`DATABASE_URL`).
+    Given(Url),
+    /// A cluster of our own; it goes with us.
+    Private {
+        /// The cluster.
+        cluster: local::Cluster,
+        /// Its database.
+        name: String,
+    },
+    /// A fresh database on the server that the tests share.
+    Test(local::Database),
+}
+
+/// Name of the database in a private cluster.
+const NAME: &str = "tenantatlas";
+
+impl Database {
+    /// `DATABASE_URL` where it is set, else a cluster of our own; migrated.
+    pub async fn given_or_private() -> Result<Self> {
+        if let Ok(given) = std::env::var("DATABASE_URL") {
+            pg::migrate(&given).await?;
+            return Ok(Self::Given(Url::parse(&given).context("DATABASE_URL is no URL")?));
+        }
+        let cluster = local::Cluster::start(&local::Start::temporary()).await?;
+        Self::in_cluster(cluster).await
+    }
+
+    /// A cluster whose data stay in `folder` from one start to the next; migrated.
+    pub async fn kept(folder: &std::path::Path) -> Result<Self> {
+        let cluster = local::Cluster::start(&local::Start::kept(folder)).await?;
+        Self::in_cluster(cluster).await
+    }
+
+    /// A fresh, migrated database for one test.
+    pub async fn for_test() -> Result<Self> {
+        Ok(Self::Test(local::database().await?))
+    }
+
+    async fn in_cluster(cluster: local::Cluster) -> Result<Self> {
+        let url = cluster.create_database(NAME).await?;
+        pg::migrate(&url).await?;
+        Ok(Self::Private { cluster, name: NAME.to_owned() })
+    }
+
+    /// URL for one of the services' roles.
+    pub fn url_for(&self, role: &str) -> Result<String> {
+        match self {
+            Database::Given(url) => {
+                // In development the roles have no password; production gives each service a URL of its own.
+                let mut url = url.clone();
+                let set = url.set_username(role).and_then(|()| url.set_password(None));
+                set.map_err(|()| anyhow::anyhow!("DATABASE_URL cannot carry a user name"))?;
+                Ok(url.into())
+            }
+            Database::Private { cluster, name } => Ok(cluster.url_for(role, name)),
+            Database::Test(database) => Ok(database.url_for(role)),
+        }
+    }
+
+    /// URL of the owner, for tests that look at rows.
+    pub fn owner_url(&self) -> String {
+        match self {
+            Database::Given(url) => url.to_string(),
+            Database::Private { cluster, name } => {
+                let mut url = cluster.url();
+                if let Some(at) = url.rfind('/') {
+                    url.truncate(at + 1);
+                    url.push_str(name);
+                }
+                url
+            }
+            Database::Test(database) => database.url(),
+        }
+    }
+
+    /// Stops a private cluster; leaves the others alone.
+    pub async fn close(self) -> Result<()> {
+        match self {
+            Database::Private { cluster, .. } => Ok(cluster.stop().await?),
+            Database::Given(_) | Database::Test(_) => Ok(()),
+        }
+    }
+}
