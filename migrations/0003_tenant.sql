@@ -68,8 +68,10 @@ CREATE TABLE tenant.provider_connection (
     CONSTRAINT provider_connection_state_known CHECK (state IN ('unverified', 'verified', 'failed', 'disabled')),
     CONSTRAINT provider_connection_url CHECK (base_url ~ '^https?://[^[:space:]]+$' AND authority ~ '^https?://[^[:space:]]+$'),
     -- A pasted secret does not look like any of these, so it cannot be stored by mistake.
-    CONSTRAINT provider_connection_credential_is_reference CHECK (
-        credential_reference ~ '^(env:[A-Za-z_][A-Za-z0-9_]{0,199}|file:/[^[:space:]]{1,999}|k8s:[a-z0-9.-]{1,253}/[a-z0-9.-]{1,253}/[A-Za-z0-9._-]{1,253})$')
+    CONSTRAINT provider_connection_credential_is_reference CHECK (char_length(credential_reference) <= 1000 AND (
+        credential_reference ~ '^env:[A-Za-z_][A-Za-z0-9_]*$'
+        OR credential_reference ~ '^file:/[^[:space:]]+$'
+        OR credential_reference ~ '^k8s:[a-z0-9.-]+/[a-z0-9.-]+/[A-Za-z0-9._-]+$'))
 );
 -- At most one connection per tenant and provider is in use; replaced ones stay as disabled.
 CREATE UNIQUE INDEX provider_connection_one_in_use ON tenant.provider_connection (workspace_id, tenant_id, provider)

@@ -91,15 +91,15 @@ fn is_absent(error: &sqlx::Error) -> bool {
     matches!(code.as_deref(), Some("42P01" | "3F000")) || failure(error) == Failure::PermissionDenied
 }
 
-/// Waits until version `at_least` is applied, asking every 100 ms; a server that is not up yet counts as "not yet".
-/// Returns the version found. A service calls it before it binds, so that it never serves against an old schema.
+/// Waits until version `at_least` is applied, asking every 100 ms and at least once; a server that is not up yet counts as
+/// "not yet". One question is bounded by the pool's own limits. Returns the version found. A service calls it before it
+/// binds, so that it never serves against an old schema.
 pub async fn wait_for_schema(pool: &PgPool, at_least: i64, deadline: Instant) -> Result<i64, SchemaNotReady> {
     loop {
-        let (found, source) = match tokio::time::timeout_at(deadline, schema_version(pool)).await {
-            Ok(Ok(Some(version))) if version >= at_least => return Ok(version),
-            Ok(Ok(found)) => (found, None),
-            Ok(Err(error)) => (None, Some(error)),
-            Err(_) => (None, Some(sqlx::Error::PoolTimedOut)),
+        let (found, source) = match schema_version(pool).await {
+            Ok(Some(version)) if version >= at_least => return Ok(version),
+            Ok(found) => (found, None),
+            Err(error) => (None, Some(error)),
         };
         if Instant::now() >= deadline {
             return Err(SchemaNotReady { found, needed: at_least, source });
