@@ -18,7 +18,7 @@ use crate::provider::Settings;
 use crate::token::TokenSource;
 
 pub use batch::MAX_BATCH_ITEMS;
-pub(crate) use call::{Call, Refusal};
+pub(crate) use call::{Call, Refusal, Success};
 pub use page::Pages;
 
 /// A client of one tenant. Cheap to clone; clones share token, pace and connections.
@@ -80,6 +80,11 @@ impl Client {
             items.extend(page);
         }
         Ok(items)
+    }
+
+    /// The base address of Graph without a trailing slash, for links inside bodies.
+    pub(crate) fn graph_base(&self) -> &str {
+        self.inner.connection.graph().as_str().trim_end_matches('/')
     }
 
     fn address(&self, path: &Path) -> Url {

@@ -2,6 +2,8 @@
 //! reads, paces, repeats and writes by them.
 
 mod ambient;
+mod approval;
+mod capture;
 mod client;
 mod connection;
 mod credential;
@@ -9,11 +11,15 @@ mod error;
 mod exchange;
 mod pacing;
 mod path;
+mod place;
 mod provider;
 mod registry;
 mod retry;
 mod token;
+mod write;
 
+pub use approval::approval_required;
+pub use capture::{Capture, CapturedObject, capture, find_by_key, find_by_name, read_one};
 pub use client::{Client, MAX_BATCH_ITEMS, Pages};
 pub use connection::{Connection, ConnectionError, PUBLIC_AUTHORITY, PUBLIC_GRAPH};
 pub use credential::{CredentialReference, CredentialReferenceError, Secret};
@@ -23,3 +29,4 @@ pub use path::{Path, literal};
 pub use provider::{Provider, Settings};
 pub use registry::{check_registry, registry};
 pub use retry::RetryPolicy;
+pub use write::{Outcome, Receipt, create, update};

@@ -16,7 +16,7 @@ pub struct Path {
 
 impl Path {
     /// `template` (starting with `/`, without version) under `version` (`beta`, `v1.0`). It may already carry a query,
-    /// which is kept as written.
+    /// written as people read it (`$filter=isBuiltIn eq false`).
     #[must_use]
     pub fn new(version: &str, template: &str) -> Self {
         Self::with(version, template, &[])
@@ -25,18 +25,32 @@ impl Path {
     /// As [`Path::new`], each `{name}` replaced by its encoded value.
     #[must_use]
     pub fn with(version: &str, template: &str, values: &[(&str, &str)]) -> Self {
-        let (bare, query) = template.split_once('?').unwrap_or((template, ""));
-        let fill = |text: &str| {
-            values
-                .iter()
-                .fold(text.to_owned(), |filled, (name, value)| filled.replace(&format!("{{{name}}}"), &encode(value)))
-        };
+        let (bare, query) = split(template);
         Self {
             template: bare.to_owned(),
-            path: format!("/{version}{}", fill(bare)),
-            query: fill(query),
+            path: format!("/{version}{}", fill(bare, values)),
+            query: encode_query(&fill(query, values)),
             family: Family::of(bare),
         }
+    }
+
+    /// The address `template` (no leading slash) below this one; this one's query is not inherited.
+    #[must_use]
+    pub fn below(&self, template: &str, values: &[(&str, &str)]) -> Self {
+        let (bare, query) = split(template);
+        Self {
+            template: format!("{}/{bare}", self.template),
+            path: format!("{}/{}", self.path, fill(bare, values)),
+            query: encode_query(&fill(query, values)),
+            family: self.family,
+        }
+    }
+
+    /// The same address with this query, written as people read it; empty for none.
+    #[must_use]
+    pub fn with_query(mut self, query: &str) -> Self {
+        self.query = encode_query(query);
+        self
     }
 
     /// Adds a query option; the value is encoded here.
@@ -88,6 +102,29 @@ pub fn literal(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''"))
 }
 
+fn split(template: &str) -> (&str, &str) {
+    template.split_once('?').unwrap_or((template, ""))
+}
+
+fn fill(text: &str, values: &[(&str, &str)]) -> String {
+    values.iter().fold(text.to_owned(), |filled, (name, value)| filled.replace(&format!("{{{name}}}"), &encode(value)))
+}
+
+/// Percent-encoding of a query as people write it: separators and what is already encoded stay.
+fn encode_query(query: &str) -> String {
+    let mut out = String::with_capacity(query.len());
+    for byte in query.bytes() {
+        if byte.is_ascii_graphic()
+            && !matches!(byte, b'"' | b'<' | b'>' | b'#' | b'+' | b'{' | b'}' | b'|' | b'\\' | b'^' | b'`')
+        {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
 /// Percent-encoding of one value: everything but unreserved characters and what OData reads bare inside a value.
 fn encode(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
@@ -136,5 +173,11 @@ mod tests {
         );
         assert!(path.unversioned().starts_with("/deviceManagement/intents/"));
         assert_eq!((path.version(), path.family()), ("beta", Family::Intune));
+        let below = path.below("{x}/y?$filter=a eq 'b'", &[("x", "1 2")]);
+        assert_eq!(
+            below.encoded(),
+            "/beta/deviceManagement/intents/a%2Fb%3Fc/categories/1/settings/1%202/y?$filter=a%20eq%20'b'"
+        );
+        assert_eq!(below.template(), "/deviceManagement/intents/{id}/categories/{category}/settings/{x}/y");
     }
 }

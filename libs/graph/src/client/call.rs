@@ -39,6 +39,10 @@ impl<'a> Call<'a> {
         let effect = if method == Method::POST { Effect::Add } else { Effect::Set };
         Self { method, path, effect, body: Some(body), link: None, cost: 1 }
     }
+
+    pub(crate) fn delete(path: &'a Path) -> Self {
+        Self { method: Method::DELETE, path, effect: Effect::Set, body: None, link: None, cost: 1 }
+    }
 }
 
 /// A successful answer.
