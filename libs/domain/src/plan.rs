@@ -3,11 +3,13 @@
 //!
 //! - [`plan`]: foundations before what refers to them
 //! - [`step`]: the decision about one item, given the target as it is at that moment
+//! - [`waves`]: what may be worked on side by side
 //! - [`settle`]: when an absent object may be believed to be absent
 
 mod order;
 pub mod settle;
 pub mod step;
+mod waves;
 
 use std::fmt;
 
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use order::{Plan, plan};
 pub use settle::{Absence, SettleRule};
+pub use waves::waves;
 pub use step::{Decision, Found, Intent, StepReason, TargetNow, Verification, step, verify};
 
 use crate::id::{ExternalId, Hash, PolicyType, PolicyVersionId, SubjectKey};
