@@ -1,0 +1,117 @@
+//! This service's own token, by client credentials: fetched when first needed, kept until shortly before it expires, one
+//! fetch at a time. While a renewal fails the old token is used for as long as it is valid.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::config::ClientCredentials;
+use crate::failure::Failure;
+use crate::oidc::issuer::{Issuer, IssuerError};
+use crate::secret::Secret;
+
+/// After a failed fetch, how long the next one waits.
+const COOLDOWN: Duration = Duration::from_secs(1);
+
+/// The token source of this process.
+#[derive(Clone)]
+pub(crate) struct OwnToken(Arc<Source>);
+
+struct Source {
+    issuer: Issuer,
+    credentials: ClientCredentials,
+    audience: String,
+    current: RwLock<Option<Token>>,
+    /// Held during a fetch; the last failure.
+    fetching: Mutex<Option<(Instant, Arc<IssuerError>)>>,
+}
+
+#[derive(Clone)]
+struct Token {
+    secret: Secret,
+    /// From when on it is renewed.
+    renew_at: Instant,
+    /// From when on it is of no use.
+    expires_at: Instant,
+}
+
+impl OwnToken {
+    pub(crate) fn new(issuer: Issuer, credentials: ClientCredentials, audience: String) -> Self {
+        let (current, fetching) = (RwLock::new(None), Mutex::new(None));
+        Self(Arc::new(Source { issuer, credentials, audience, current, fetching }))
+    }
+
+    /// A token that is valid now.
+    pub(crate) async fn get(&self) -> Result<Secret, Failure> {
+        let old = match self.current() {
+            Some(token) if Instant::now() < token.renew_at => return Ok(token.secret),
+            old => old,
+        };
+        match (self.renew().await, old) {
+            (Ok(secret), _) => Ok(secret),
+            (Err(error), Some(old)) if Instant::now() < old.expires_at => {
+                tracing::warn!(%error, "the service's own token cannot be renewed; the old one is still valid");
+                Ok(old.secret)
+            }
+            (Err(error), _) => Err(Failure::unavailable("the identity provider").caused_by(error)),
+        }
+    }
+
+    /// Forgets the token if it is this one: somebody refused it.
+    pub(crate) fn forget(&self, refused: &Secret) {
+        let mut current = self.0.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.as_ref().is_some_and(|token| token.secret == *refused) {
+            *current = None;
+        }
+    }
+
+    fn current(&self) -> Option<Token> {
+        self.0.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn renew(&self) -> Result<Secret, Arc<IssuerError>> {
+        let mut failed = self.0.fetching.lock().await;
+        // Somebody else may have fetched, or failed, while we waited.
+        if let Some(token) = self.current()
+            && Instant::now() < token.renew_at
+        {
+            return Ok(token.secret);
+        }
+        if let Some((when, error)) = failed.as_ref()
+            && when.elapsed() < COOLDOWN
+        {
+            return Err(Arc::clone(error));
+        }
+        match self.fetch().await {
+            Ok(secret) => {
+                *failed = None;
+                Ok(secret)
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                *failed = Some((Instant::now(), Arc::clone(&error)));
+                Err(error)
+            }
+        }
+    }
+
+    async fn fetch(&self) -> Result<Secret, IssuerError> {
+        let Source { issuer, credentials, audience, current, .. } = &*self.0;
+        let begun = Instant::now();
+        let secret = credentials.secret.read().await.map_err(IssuerError::Secret)?;
+        let (token, lifetime) = issuer.own_token(&credentials.id, &secret, audience).await?.into_parts();
+        let fresh =
+            Token { secret: token.clone(), renew_at: begun + lifetime.mul_f64(0.8), expires_at: begun + lifetime };
+        *current.write().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
+        Ok(token)
+    }
+}
+
+impl fmt::Debug for OwnToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnToken").field("client", &self.0.credentials.id).finish_non_exhaustive()
+    }
+}

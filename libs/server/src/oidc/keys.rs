@@ -1,0 +1,197 @@
+//! The issuer's signing keys, kept and renewed: fetched again when they are old and when a token names a key that is not
+//! among them, by one fetch at a time and not more often than the cooldown allows. When the issuer cannot be reached
+//! the last good set stays in use.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::issuer::{Issuer, IssuerError};
+
+/// While there is no key at all there is nothing to protect the issuer from but our start: try again sooner.
+const COOLDOWN_WITHOUT_KEYS: Duration = Duration::from_secs(1);
+
+/// Why there is no key for a token.
+pub(super) enum NoKey {
+    /// The issuer has no such key, as far as we may ask.
+    Unknown,
+    /// There are no keys at all yet.
+    Unreachable(Arc<IssuerError>),
+}
+
+#[derive(Debug)]
+pub(super) struct Keys(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    issuer: Issuer,
+    ttl: Duration,
+    cooldown: Duration,
+    current: RwLock<Option<Arc<KeySet>>>,
+    /// Counts the times that a key was withdrawn: what was verified before is verified again.
+    generation: AtomicU64,
+    /// Held during a fetch, so that there is one at a time.
+    last_fetch: Mutex<Option<LastFetch>>,
+}
+
+/// When keys were fetched last, and how that went.
+type LastFetch = (Instant, Result<(), Arc<IssuerError>>);
+
+struct KeySet {
+    by_id: HashMap<String, Key>,
+    /// Keys without an id, and the only key when a token names none.
+    all: Vec<Key>,
+    fetched: Instant,
+}
+
+impl std::fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeySet").field("ids", &self.by_id.keys()).field("keys", &self.all.len()).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone)]
+struct Key {
+    /// The key's own restriction, if it has one.
+    algorithm: Option<String>,
+    decoding: Arc<DecodingKey>,
+}
+
+impl Key {
+    fn of(jwk: &Jwk) -> Option<Self> {
+        if jwk.common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
+            return None;
+        }
+        let decoding = Arc::new(DecodingKey::from_jwk(jwk).ok()?);
+        Some(Self { algorithm: jwk.common.key_algorithm.map(|algorithm| algorithm.to_string()), decoding })
+    }
+
+    fn serves(&self, algorithm: Algorithm) -> bool {
+        self.decoding.family() == algorithm.family()
+            && self.algorithm.as_ref().is_none_or(|own| *own == format!("{algorithm:?}"))
+    }
+}
+
+impl KeySet {
+    fn of(set: &JwkSet) -> Self {
+        let keys: Vec<(Option<String>, Key)> =
+            set.keys.iter().filter_map(|jwk| Some((jwk.common.key_id.clone(), Key::of(jwk)?))).collect();
+        let by_id = keys.iter().filter_map(|(id, key)| Some((id.clone()?, key.clone()))).collect();
+        Self { by_id, all: keys.into_iter().map(|(_, key)| key).collect(), fetched: Instant::now() }
+    }
+
+    fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<Arc<DecodingKey>> {
+        let key = match (id, &self.all[..]) {
+            (Some(id), _) => self.by_id.get(id)?,
+            // Without an id there must be no choice: trying keys until one fits would be guessing.
+            (None, [only]) => only,
+            (None, _) => return None,
+        };
+        key.serves(algorithm).then(|| Arc::clone(&key.decoding))
+    }
+
+    /// Whether a key of `self` is not in `newer`.
+    fn lost_in(&self, newer: &KeySet) -> bool {
+        self.by_id.iter().any(|(id, key)| {
+            newer
+                .by_id
+                .get(id)
+                .is_none_or(|other| other.decoding.try_get_as_bytes().ok() != key.decoding.try_get_as_bytes().ok())
+        })
+    }
+}
+
+impl Keys {
+    pub(super) fn new(issuer: Issuer, ttl: Duration, cooldown: Duration) -> Self {
+        Self(Arc::new(Shared {
+            issuer,
+            ttl,
+            cooldown,
+            current: RwLock::new(None),
+            generation: AtomicU64::new(0),
+            last_fetch: Mutex::new(None),
+        }))
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        // An old set is renewed beside the request that notices, also when all tokens come from the cache.
+        if let Some(set) = self.0.current()
+            && set.fetched.elapsed() >= self.0.ttl
+        {
+            self.renew_in_background(&set);
+        }
+        self.0.generation.load(Ordering::Acquire)
+    }
+
+    pub(super) async fn warm_up(&self) {
+        if let Err(error) = self.0.fetch(None).await {
+            tracing::warn!(%error, "the issuer's keys cannot be read yet");
+        }
+    }
+
+    pub(super) async fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Result<Arc<DecodingKey>, NoKey> {
+        let before = self.0.current();
+        if let Some(key) = before.as_ref().and_then(|set| set.find(id, algorithm)) {
+            return Ok(key);
+        }
+        let outcome = self.0.fetch(before.as_ref()).await;
+        match (self.0.current(), outcome) {
+            (Some(set), _) => set.find(id, algorithm).ok_or(NoKey::Unknown),
+            (None, Err(error)) => Err(NoKey::Unreachable(error)),
+            (None, Ok(())) => Err(NoKey::Unknown),
+        }
+    }
+
+    fn renew_in_background(&self, set: &Arc<KeySet>) {
+        let (shared, set) = (Arc::clone(&self.0), Arc::clone(set));
+        let due = |last: &Option<LastFetch>| last.as_ref().is_none_or(|(when, _)| when.elapsed() >= shared.cooldown);
+        if !shared.last_fetch.try_lock().is_ok_and(|last| due(&last)) {
+            return;
+        }
+        tokio::spawn(async move {
+            if let Err(error) = shared.fetch(Some(&set)).await {
+                tracing::warn!(%error, "the issuer's keys cannot be renewed; the last ones stay in use");
+            }
+        });
+    }
+}
+
+impl Shared {
+    fn current(&self) -> Option<Arc<KeySet>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Fetches, unless the set has changed since `seen` was looked at, or the cooldown forbids it. Waits for a fetch
+    /// that is under way.
+    async fn fetch(&self, seen: Option<&Arc<KeySet>>) -> Result<(), Arc<IssuerError>> {
+        let mut last = self.last_fetch.lock().await;
+        let current = self.current();
+        if current.as_ref().map(Arc::as_ptr) != seen.map(Arc::as_ptr) {
+            return Ok(());
+        }
+        let cooldown = if current.is_some() { self.cooldown } else { self.cooldown.min(COOLDOWN_WITHOUT_KEYS) };
+        if let Some((when, outcome)) = last.as_ref()
+            && when.elapsed() < cooldown
+        {
+            return outcome.clone();
+        }
+        let outcome =
+            self.issuer.signing_keys().await.map_err(Arc::new).map(|set| self.replace(&KeySet::of(&set).into()));
+        *last = Some((Instant::now(), outcome.clone()));
+        outcome
+    }
+
+    fn replace(&self, newer: &Arc<KeySet>) {
+        let older = self.current.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::clone(newer));
+        if older.is_some_and(|older| older.lost_in(newer)) {
+            self.generation.fetch_add(1, Ordering::Release);
+            tracing::info!("the issuer has withdrawn a signing key");
+        }
+    }
+}
