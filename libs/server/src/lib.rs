@@ -25,6 +25,7 @@ pub mod oidc;
 mod secret;
 mod serve;
 mod stack;
+pub mod structure;
 pub mod telemetry;
 
 pub use access::AccessReader;
