@@ -116,14 +116,23 @@ impl Pacer {
         }
     }
 
-    /// Waits for the turn of one HTTP request that counts as `cost` requests (a batch: its items). The permit is held
-    /// until the answer is read.
-    pub(crate) async fn turn(&self, family: Family, write: bool, cost: usize) -> Permit {
-        let lane = match family {
+    fn lane(&self, family: Family) -> &Arc<Lane> {
+        match family {
             Family::Intune => &self.intune,
             Family::ConditionalAccess => &self.conditional_access,
             Family::Directory => &self.directory,
-        };
+        }
+    }
+
+    /// Part of an answered request was throttled (an item of a batch).
+    pub(crate) fn throttled(&self, family: Family, wait: Option<Duration>) {
+        self.lane(family).state().budget.throttled(crate::ambient::now(), wait);
+    }
+
+    /// Waits for the turn of one HTTP request that counts as `cost` requests (a batch: its items). The permit is held
+    /// until the answer is read.
+    pub(crate) async fn turn(&self, family: Family, write: bool, cost: usize) -> Permit {
+        let lane = self.lane(family);
         loop {
             // Registered before the look, so that a permit freed in between is not missed.
             let freed = lane.freed.notified();

@@ -131,10 +131,10 @@ async fn after_create(
         let parts = parts(contract, payload);
         // A fresh object has none of its own, so there is nothing to take away.
         if !parts.is_empty() {
-            send_parts(client, contract, write.style, follow_up, &object, parts).await?;
+            send_parts(client, contract, write.style, follow_up, &object, parts, true).await?;
         }
     }
-    assign::assign(client, contract, &object, payload).await
+    assign::assign(client, contract, &object, payload, true).await
 }
 
 async fn after_update(
@@ -146,11 +146,12 @@ async fn after_update(
 ) -> Result<(), GraphError> {
     let object = place::written(contract, write, id);
     if let Some(follow_up) = &write.follow_up {
-        send_parts(client, contract, write.style, follow_up, &object, parts(contract, payload)).await?;
+        send_parts(client, contract, write.style, follow_up, &object, parts(contract, payload), false).await?;
     }
-    assign::assign(client, contract, &object, payload).await
+    assign::assign(client, contract, &object, payload, false).await
 }
 
+/// `fresh`: the object was created a moment ago, so it has no parts yet and may not be visible everywhere.
 async fn send_parts(
     client: &Client,
     contract: &Contract,
@@ -158,16 +159,19 @@ async fn send_parts(
     follow_up: &FollowUp,
     object: &Path,
     parts: Vec<Value>,
+    fresh: bool,
 ) -> Result<(), GraphError> {
     match style {
         WriteStyle::Whole => Ok(()),
         WriteStyle::ScheduledActions => {
             let key = follow_up.body_key.as_deref().unwrap_or(&follow_up.field);
             let body = json!({ key: parts });
-            replace(client, &object.below(&follow_up.path, &[]), &body, &follow_up.success).await
+            replace(client, &object.below(&follow_up.path, &[]), &body, &follow_up.success, fresh).await
         }
-        WriteStyle::DefinitionValues => definition_values::replace(client, contract, follow_up, object, parts).await,
-        WriteStyle::LocalizedMessages => localized_messages::replace(client, follow_up, object, parts).await,
+        WriteStyle::DefinitionValues => {
+            definition_values::replace(client, contract, follow_up, object, parts, fresh).await
+        }
+        WriteStyle::LocalizedMessages => localized_messages::replace(client, follow_up, object, parts, fresh).await,
     }
 }
 
@@ -179,8 +183,8 @@ fn parts(contract: &Contract, payload: &Payload) -> Vec<Value> {
 }
 
 /// An action whose body is the whole set afterwards: a POST that sets, so it may be repeated as one.
-pub(crate) async fn replace(client: &Client, path: &Path, body: &Value, success: &[u16]) -> Result<(), GraphError> {
-    let call = Call { effect: Effect::Set, ..Call::write(Method::POST, path, body) };
+async fn replace(client: &Client, path: &Path, body: &Value, success: &[u16], fresh: bool) -> Result<(), GraphError> {
+    let call = Call { effect: Effect::Set, ..Call::write(Method::POST, path, body) }.settling(fresh);
     let answer = client.call(&call).await.map_err(Refusal::into_error)?;
     expected(&answer, success)
 }

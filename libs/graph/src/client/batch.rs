@@ -94,14 +94,15 @@ impl Client {
             .collect();
         let body = json!({ "requests": requests });
         // Only reads are batched, so repeating a batch is safe although it is a POST. Its family is that of its items.
-        let path = Path::new(version, "/$batch");
+        let path = Path::new(version, "/$batch").counted_as(paths[open[0]].family());
         let call = Call {
             method: Method::POST,
-            path: &path.counted_as(paths[open[0]].family()),
+            path: &path,
             effect: Effect::Read,
             body: Some(&body),
             link: None,
             cost: open.len(),
+            settling: false,
         };
         let mut answer = self.call(&call).await.map_err(Refusal::into_error)?.body;
         let Some(Value::Array(responses)) = answer.get_mut("responses").map(Value::take) else {
@@ -109,6 +110,10 @@ impl Client {
         };
         let mut answered: Vec<(usize, Result<Value, GraphError>)> =
             responses.into_iter().filter_map(item).filter(|(i, _)| open.contains(i)).collect();
+        let throttled = answered.iter().filter_map(|(_, answer)| answer.as_ref().err());
+        if let Some(error) = throttled.filter(|e| e.kind == Kind::Throttled).max_by_key(|e| e.retry_after) {
+            self.inner.pacer.throttled(path.family(), error.retry_after);
+        }
         for i in open {
             if !answered.iter().any(|(known, _)| known == i) {
                 answered.push((*i, Err(unanswered())));

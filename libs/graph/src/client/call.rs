@@ -27,21 +27,29 @@ pub(crate) struct Call<'a> {
     pub(crate) link: Option<Url>,
     /// How many requests this counts as (a batch counts its items).
     pub(crate) cost: usize,
+    /// Below an object created a moment ago, which the answering replica may not have yet: 404 means "not yet" and is
+    /// asked again, within the usual attempts.
+    pub(crate) settling: bool,
 }
 
 impl<'a> Call<'a> {
     pub(crate) fn read(path: &'a Path) -> Self {
-        Self { method: Method::GET, path, effect: Effect::Read, body: None, link: None, cost: 1 }
+        Self { method: Method::GET, path, effect: Effect::Read, body: None, link: None, cost: 1, settling: false }
+    }
+
+    /// The same call as one below a fresh object.
+    pub(crate) fn settling(self, settling: bool) -> Self {
+        Self { settling, ..self }
     }
 
     /// A write. POST adds, everything else sets.
     pub(crate) fn write(method: Method, path: &'a Path, body: &'a Value) -> Self {
         let effect = if method == Method::POST { Effect::Add } else { Effect::Set };
-        Self { method, path, effect, body: Some(body), link: None, cost: 1 }
+        Self { method, path, effect, body: Some(body), link: None, cost: 1, settling: false }
     }
 
     pub(crate) fn delete(path: &'a Path) -> Self {
-        Self { method: Method::DELETE, path, effect: Effect::Set, body: None, link: None, cost: 1 }
+        Self { method: Method::DELETE, path, effect: Effect::Set, body: None, link: None, cost: 1, settling: false }
     }
 }
 
@@ -83,6 +91,17 @@ enum Attempt {
     },
     /// Must not be repeated, and may have been applied.
     Lost(GraphError),
+}
+
+impl Attempt {
+    fn error(&self) -> Option<&GraphError> {
+        match self {
+            Self::Done(Ok(_)) => None,
+            Self::Done(Err(error)) | Self::Stale(_, error) | Self::Again { error, .. } | Self::Lost(error) => {
+                Some(error)
+            }
+        }
+    }
 }
 
 impl Client {
@@ -163,11 +182,9 @@ impl Client {
             Limits { timeout: self.inner.settings.timeout, max_body_bytes: self.inner.settings.max_body_bytes };
         match exchange::send(self.request(call, call_id, &token), &limits).await {
             Ok(answer) => {
-                let outcome = understand(call.effect, &answer, token);
-                match &outcome {
-                    Attempt::Again { error, .. } | Attempt::Done(Err(error)) if error.kind == Kind::Throttled => {
-                        permit.throttled(error.retry_after);
-                    }
+                let outcome = understand(call, &answer, token);
+                match outcome.error() {
+                    Some(error) if asks_for_rest(error) => permit.throttled(error.retry_after),
                     _ => permit.answered(),
                 }
                 outcome
@@ -208,7 +225,13 @@ fn bearer(token: &Token) -> HeaderValue {
     value
 }
 
-fn understand(effect: Effect, answer: &Answer, token: Token) -> Attempt {
+/// 429, and 503 with a date to come back at, are about pace; other errors are not.
+fn asks_for_rest(error: &GraphError) -> bool {
+    error.kind == Kind::Throttled || (error.status == Some(503) && error.retry_after.is_some())
+}
+
+fn understand(call: &Call<'_>, answer: &Answer, token: Token) -> Attempt {
+    let effect = call.effect;
     let status = answer.status.as_u16();
     let request_id = answer.header("request-id").map(str::to_owned);
     if answer.status.is_success() {
@@ -228,7 +251,7 @@ fn understand(effect: Effect, answer: &Answer, token: Token) -> Attempt {
     }
     // 501 says that nobody tried; every other server error may come from behind the write, and 408 from before its end.
     let doubtful = effect != Effect::Read && (status == 408 || (answer.status.is_server_error() && status != 501));
-    if effect.repeats_on(status) {
+    if effect.repeats_on(status) || (call.settling && status == 404) {
         return Attempt::Again { error, doubtful };
     }
     if doubtful { Attempt::Lost(error) } else { Attempt::Done(Err(error)) }

@@ -17,23 +17,33 @@ pub(super) async fn assign(
     contract: &Contract,
     object: &Path,
     payload: &Payload,
+    fresh: bool,
 ) -> Result<(), GraphError> {
     let (Some(rule), Some(wanted)) = (&contract.assignments, &payload.assignments) else { return Ok(()) };
     match rule.style {
         AssignmentStyle::Replace => {
             let body = json!({ rule.body_key.as_str(): wanted });
-            replace(client, &object.below(&rule.path, &[]), &body, &rule.success).await
+            replace(client, &object.below(&rule.path, &[]), &body, &rule.success, fresh).await
         }
-        AssignmentStyle::OneByOne => one_by_one(client, rule, object, wanted).await,
+        AssignmentStyle::OneByOne => one_by_one(client, rule, object, wanted, fresh).await,
     }
 }
 
 /// Adds what is missing before it takes away what is too many, so that nobody is without the policy in between.
-async fn one_by_one(client: &Client, rule: &Assignments, object: &Path, wanted: &[Value]) -> Result<(), GraphError> {
+async fn one_by_one(
+    client: &Client,
+    rule: &Assignments,
+    object: &Path,
+    wanted: &[Value],
+    fresh: bool,
+) -> Result<(), GraphError> {
     let collection = object.below(&rule.path, &[]);
-    let present = client.list(&collection).await?;
+    let present = if fresh { Vec::new() } else { client.list(&collection).await? };
     for missing in wanted.iter().filter(|wanted| !present.iter().any(|present| same_target(present, wanted))) {
-        client.call(&Call::write(Method::POST, &collection, missing)).await.map_err(Refusal::into_error)?;
+        client
+            .call(&Call::write(Method::POST, &collection, missing).settling(fresh))
+            .await
+            .map_err(Refusal::into_error)?;
     }
     for surplus in present.iter().filter(|present| !wanted.iter().any(|wanted| same_target(present, wanted))) {
         let Some(id) = surplus.get("id").and_then(Value::as_str) else { continue };

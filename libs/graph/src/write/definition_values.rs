@@ -17,9 +17,10 @@ pub(super) async fn replace(
     follow_up: &FollowUp,
     object: &Path,
     wanted: Vec<Value>,
+    fresh: bool,
 ) -> Result<(), GraphError> {
     // Read now, not taken from the caller: an earlier attempt may have left values it does not know.
-    let present = client.list(&object.below(&follow_up.field, &[])).await?;
+    let present = if fresh { Vec::new() } else { client.list(&object.below(&follow_up.field, &[])).await? };
     let deleted: Vec<&str> = present.iter().filter_map(|value| value.get("id")?.as_str()).collect();
     if deleted.is_empty() && wanted.is_empty() {
         return Ok(());
@@ -27,6 +28,7 @@ pub(super) async fn replace(
     let mut body = json!({ "added": wanted, "updated": [], "deletedIds": deleted });
     body::make_binds_absolute(&mut body, client, contract);
     let path = object.below(&follow_up.path, &[]);
-    let answer = client.call(&Call::write(Method::POST, &path, &body)).await.map_err(Refusal::into_error)?;
+    let answer =
+        client.call(&Call::write(Method::POST, &path, &body).settling(fresh)).await.map_err(Refusal::into_error)?;
     expected(&answer, &follow_up.success)
 }

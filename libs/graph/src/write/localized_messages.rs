@@ -16,9 +16,10 @@ pub(super) async fn replace(
     follow_up: &FollowUp,
     object: &Path,
     mut wanted: Vec<Value>,
+    fresh: bool,
 ) -> Result<(), GraphError> {
     let collection = object.below(&follow_up.path, &[]);
-    let present = client.list(&collection).await?;
+    let present = if fresh { Vec::new() } else { client.list(&collection).await? };
     wanted.sort_by_key(|message| !is_default(message));
     for message in &wanted {
         match present.iter().find(|there| locale(there) == locale(message)) {
@@ -34,8 +35,10 @@ pub(super) async fn replace(
                 client.call(&Call::write(Method::PATCH, &place, &body)).await.map_err(Refusal::into_error)?;
             }
             None => {
-                let answer =
-                    client.call(&Call::write(Method::POST, &collection, message)).await.map_err(Refusal::into_error)?;
+                let answer = client
+                    .call(&Call::write(Method::POST, &collection, message).settling(fresh))
+                    .await
+                    .map_err(Refusal::into_error)?;
                 expected(&answer, &follow_up.success)?;
             }
         }
