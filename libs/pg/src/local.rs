@@ -5,7 +5,8 @@
 //! install       asks the platform's package manager for one, where that is allowed
 //! run_as        PostgreSQL refuses to run as root: who runs it instead
 //! guardian      a shell between us and the server, so that the server ends when we do, however we end
-//! cluster       initdb, start, stop; temporary or kept
+//! home          the directory of a cluster, and initdb
+//! cluster       start, stop; temporary or kept
 //! database      fresh migrated databases for tests, cloned from a template
 //! ```
 //!
@@ -14,6 +15,7 @@
 mod cluster;
 mod database;
 mod guardian;
+mod home;
 mod install;
 mod installation;
 mod run_as;

@@ -1,6 +1,5 @@
 //! A cluster of our own: made by initdb, started, stopped, removed or kept.
 
-use std::ffi::OsString;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,15 +9,15 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::time::Instant;
 
 use super::guardian::Guardian;
-use super::installation::{self, Installation};
-use super::run_as::{self, RunAs};
-use super::{Error, SUPERUSER, install};
+use super::home::Home;
+use super::run_as::RunAs;
+use super::{Error, SUPERUSER};
 
 /// How long a server may take to accept connections (crash recovery of a kept cluster included).
 pub const START_TIMEOUT: Duration = Duration::from_secs(30);
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// A port that was free a moment ago may be taken now; another is tried.
-const PORT_ATTEMPTS: u32 = 3;
+/// A port that was free a moment ago may be taken now, a former server may still be going down: it is tried again.
+const START_ATTEMPTS: u32 = 3;
 
 /// Where a cluster lives.
 #[derive(Debug, Clone)]
@@ -61,34 +60,28 @@ pub struct Cluster {
     port: u16,
 }
 
-/// The files of a cluster below its home.
-struct Layout {
-    home: PathBuf,
-}
-
-impl Layout {
-    fn data(&self) -> PathBuf {
-        self.home.join("data")
-    }
-    fn log(&self) -> PathBuf {
-        self.home.join("postgres.log")
-    }
-}
-
 impl Cluster {
     /// Starts a cluster, making it first if there is none. A kept cluster that another process is running is shared.
     /// Installs PostgreSQL where none is found and that is allowed.
     pub async fn start(start: &Start) -> Result<Self, Error> {
+        Self::start_as(start, None).await
+    }
+
+    /// As `start`, with a new cluster run in this way instead of the one found to work.
+    async fn start_as(start: &Start, forced: Option<RunAs>) -> Result<Self, Error> {
         let temporary = matches!(start.place, Place::Temporary);
-        let layout = Layout { home: home(&start.place)? };
-        if let Some(port) = running_port(&layout.data()) {
-            if wait_until_ready(port, None, Duration::from_secs(2)).await.is_ok() {
-                return Ok(Self { guardian: None, home: layout.home, port });
-            }
+        let place = start.place.clone();
+        // Held until the server is up: a second process waits and then finds it running.
+        let (home, _lock) = blocking(move || Home::open(&place)).await?;
+        if let Some(port) = home.running_port()
+            && wait_until_ready(port, None, Duration::from_secs(2)).await.is_ok()
+            && serves(port, &home).await
+        {
+            return Ok(Self { guardian: None, home: home.path, port });
         }
-        let (layout, prepared) = blocking(move || {
-            let prepared = prepare(&layout, temporary)?;
-            Ok((layout, prepared))
+        let (home, prepared) = blocking(move || {
+            let prepared = home.prepare(temporary, forced)?;
+            Ok((home, prepared))
         })
         .await?;
         let mut attempt = 1;
@@ -96,21 +89,22 @@ impl Cluster {
             let port = free_port().map_err(Error::file("127.0.0.1:0"))?;
             let mut guardian = Guardian::start(
                 prepared.run_as,
-                prepared.command_line(&layout, start, port),
+                prepared.command_line(&home, start, port),
                 if temporary { "QUIT" } else { "INT" },
-                temporary.then_some(layout.home.as_path()),
-                &layout.log(),
+                temporary.then_some(home.path.as_path()),
+                &home.log(),
             )?;
-            match wait_until_ready(port, Some(&mut guardian), START_TIMEOUT).await {
-                Ok(()) => return Ok(Self { guardian: Some(guardian), home: layout.home, port }),
-                Err(_) if attempt < PORT_ATTEMPTS && log_end(&layout.log()).contains("Address already in use") => {
-                    attempt += 1;
-                }
-                Err(reason) => {
-                    let reason = format!("{reason}\n{}", log_end(&layout.log()));
-                    return Err(Error::NotStarted { data_dir: layout.data(), reason });
-                }
+            let Err(reason) = wait_until_ready(port, Some(&mut guardian), START_TIMEOUT).await else {
+                return Ok(Self { guardian: Some(guardian), home: home.path, port });
+            };
+            let said = home.log_end();
+            let may_pass = said.contains("Address already in use") || said.contains("lock file \"postmaster.pid\"");
+            if !may_pass || attempt == START_ATTEMPTS {
+                let reason = format!("{reason}\n{said}");
+                return Err(Error::NotStarted { data_dir: home.data(), reason });
             }
+            attempt += 1;
+            home.wait_for_former_server(STOP_TIMEOUT).await;
         }
     }
 
@@ -176,100 +170,6 @@ impl Drop for Cluster {
     }
 }
 
-/// What is needed to start the server on a data directory that exists.
-struct Prepared {
-    installation: Installation,
-    run_as: RunAs,
-}
-
-impl Prepared {
-    fn command_line(&self, layout: &Layout, start: &Start, port: u16) -> Vec<OsString> {
-        let mut argv = self.run_as.argv(&self.installation.program("postgres"));
-        argv.extend(["-D".into(), layout.data().into(), "-p".into(), port.to_string().into()]);
-        let on_off = |value: bool| if value { "on" } else { "off" };
-        // A socket's path is limited to about 100 bytes; longer homes do without one.
-        let socket_fits = layout.home.as_os_str().len() < 80;
-        let settings = [
-            ("listen_addresses", "127.0.0.1".to_owned()),
-            ("unix_socket_directories", if socket_fits { layout.home.display().to_string() } else { String::new() }),
-            ("max_connections", start.max_connections.to_string()),
-            ("max_prepared_transactions", "0".to_owned()),
-            ("shared_buffers", "128MB".to_owned()),
-            ("fsync", on_off(start.durable).to_owned()),
-            ("synchronous_commit", on_off(start.durable).to_owned()),
-            ("full_page_writes", on_off(start.durable).to_owned()),
-            ("jit", "off".to_owned()),
-            ("logging_collector", "off".to_owned()),
-            ("log_destination", "stderr".to_owned()),
-        ];
-        for (name, value) in settings {
-            argv.extend(["-c".into(), format!("{name}={value}").into()]);
-        }
-        argv
-    }
-}
-
-fn home(place: &Place) -> Result<PathBuf, Error> {
-    match place {
-        Place::Temporary => {
-            let directory = tempfile::Builder::new()
-                .prefix("tenantatlas-pg-")
-                .tempdir()
-                .map_err(Error::file(std::env::temp_dir()))?;
-            // The guardian removes it: we may be killed before we could.
-            Ok(directory.keep())
-        }
-        Place::Kept(directory) => {
-            std::fs::create_dir_all(directory).map_err(Error::file(directory))?;
-            std::path::absolute(directory).map_err(Error::file(directory))
-        }
-    }
-}
-
-/// Runs initdb where there is no cluster yet.
-fn prepare(layout: &Layout, temporary: bool) -> Result<Prepared, Error> {
-    let data = layout.data();
-    let version_file = data.join("PG_VERSION");
-    if version_file.is_file() {
-        let text = std::fs::read_to_string(&version_file).map_err(Error::file(&version_file))?;
-        let major = text.trim().parse().unwrap_or(0);
-        let installation = installation::find_major(major).ok_or_else(|| Error::NotInstalled {
-            instruction: format!(
-                "{} was made by PostgreSQL {major}: install that version, or remove the directory to start afresh.",
-                data.display()
-            ),
-        })?;
-        return Ok(Prepared { installation, run_as: run_as::decide(Some(&data))? });
-    }
-    let prepared = Prepared { installation: install::find_or_install()?, run_as: run_as::decide(None)? };
-    prepared.run_as.own(&layout.home)?;
-    let program = prepared.installation.program("initdb");
-    let mut command = prepared.run_as.command(&program);
-    command.arg("-D").arg(&data).args(["-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C"]);
-    if temporary {
-        command.arg("--no-sync");
-    } else {
-        command.arg("--data-checksums");
-    }
-    let output = command
-        .current_dir("/")
-        .output()
-        .map_err(|error| Error::Command { command: program.display().to_string(), output: error.to_string() })?;
-    if !output.status.success() {
-        // A half-made directory would be taken for a cluster the next time.
-        let _ = std::fs::remove_dir_all(&data);
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        return Err(Error::Command { command: program.display().to_string(), output: said });
-    }
-    Ok(prepared)
-}
-
-/// The port of a server that runs (or ran, and crashed) on this data directory.
-fn running_port(data: &Path) -> Option<u16> {
-    // postmaster.pid: pid, data directory, start time, port, socket directory, listen address, ...
-    std::fs::read_to_string(data.join("postmaster.pid")).ok()?.lines().nth(3)?.trim().parse().ok()
-}
-
 fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
@@ -283,6 +183,17 @@ async fn connect(port: u16) -> Result<PgConnection, sqlx::Error> {
         .ssl_mode(PgSslMode::Disable)
         .connect()
         .await
+}
+
+/// Whether the server on this port is the one of this directory: after a crash the port may be somebody else's.
+async fn serves(port: u16, home: &Home) -> bool {
+    let asked = async {
+        let mut connection = connect(port).await?;
+        let directory: String = sqlx::query_scalar("SHOW data_directory").fetch_one(&mut connection).await?;
+        connection.close().await?;
+        Ok::<_, sqlx::Error>(directory)
+    };
+    asked.await.is_ok_and(|directory| Path::new(&directory) == home.data())
 }
 
 async fn wait_until_ready(port: u16, mut guardian: Option<&mut Guardian>, limit: Duration) -> Result<(), String> {
@@ -305,15 +216,33 @@ async fn wait_until_ready(port: u16, mut guardian: Option<&mut Guardian>, limit:
     }
 }
 
-fn log_end(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(20)..].join("\n")
-}
-
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::local::run_as;
+
+    #[tokio::test]
+    #[expect(clippy::print_stderr, reason = "a test says plainly that it was skipped")]
+    async fn root_can_run_it_as_another_user_where_namespaces_are_off() -> Result<(), Error> {
+        let Some(user) = run_as::another_user() else {
+            eprintln!("skipped: this test is not running as root");
+            return Ok(());
+        };
+        let cluster = Cluster::start_as(&Start::temporary(), Some(user)).await?;
+        let home = cluster.home().to_owned();
+        let mut connection = connect(cluster.port()).await?;
+        let one: i32 = sqlx::query_scalar("SELECT 1").fetch_one(&mut connection).await?;
+        assert_eq!(one, 1);
+        connection.close().await?;
+        cluster.stop().await?;
+        assert!(!home.exists());
+        Ok(())
     }
 }

@@ -3,13 +3,13 @@
 //! owner, not even one that got SIGKILL and could clean up nothing itself.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::Error;
+use super::home::open_log;
 use super::run_as::RunAs;
 
 // $1: signal that stops the server, $2: directory to remove afterwards (or empty), then the server's command line.
@@ -44,7 +44,7 @@ impl Guardian {
         remove: Option<&Path>,
         log: &Path,
     ) -> Result<Self, Error> {
-        let output = File::create(log).map_err(Error::file(log))?;
+        let output = open_log(log)?;
         let errors = output.try_clone().map_err(Error::file(log))?;
         let mut command = Command::new("/bin/sh");
         command

@@ -30,12 +30,7 @@ pub(super) fn decide(existing: Option<&Path>) -> Result<RunAs, Error> {
     if !is_root() {
         return Ok(RunAs::Ourselves);
     }
-    // The namespace needs an id that has a name: initdb looks itself up.
-    let passwd = std::fs::read_to_string("/etc/passwd").map_err(Error::file("/etc/passwd"))?;
-    let (uid, gid) = unprivileged(&passwd).ok_or_else(|| Error::Command {
-        command: "looking for a user to run PostgreSQL as".into(),
-        output: "neither `postgres` nor `nobody` is in /etc/passwd".into(),
-    })?;
+    let (uid, gid) = named_user()?;
     if let Some(existing) = existing {
         let owner = existing.metadata().map_err(Error::file(existing))?;
         if owner.uid() != 0 {
@@ -48,6 +43,22 @@ pub(super) fn decide(existing: Option<&Path>) -> Result<RunAs, Error> {
         true => Ok(namespace),
         false => Ok(RunAs::User { uid, gid }),
     }
+}
+
+/// Whose id to use. The namespace needs one that has a name, too: initdb looks itself up.
+fn named_user() -> Result<(u32, u32), Error> {
+    let passwd = std::fs::read_to_string("/etc/passwd").map_err(Error::file("/etc/passwd"))?;
+    unprivileged(&passwd).ok_or_else(|| Error::Command {
+        command: "looking for a user to run PostgreSQL as".into(),
+        output: "neither `postgres` nor `nobody` is in /etc/passwd".into(),
+    })
+}
+
+/// What root does on a machine without user namespaces; `None` if we are not root.
+#[cfg(test)]
+pub(super) fn another_user() -> Option<RunAs> {
+    let (uid, gid) = named_user().ok()?;
+    is_root().then_some(RunAs::User { uid, gid })
 }
 
 fn unprivileged(passwd: &str) -> Option<(u32, u32)> {

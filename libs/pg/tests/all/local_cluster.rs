@@ -70,6 +70,17 @@ async fn a_kept_cluster_is_opened_again_shared_while_open_and_durable() -> Resul
 }
 
 #[tokio::test]
+async fn of_two_that_start_the_same_kept_cluster_one_runs_it() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let start = Start { durable: false, ..Start::kept(directory.path()) };
+    let (one, two) = tokio::join!(Cluster::start(&start), Cluster::start(&start));
+    let (one, two) = (one?, two?);
+    assert_eq!(one.port(), two.port());
+    assert!(one.is_ours() != two.is_ours());
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_directory_of_an_unknown_version_is_told_not_touched() -> Result<()> {
     let directory = tempfile::tempdir()?;
     std::fs::create_dir(directory.path().join("data"))?;
@@ -82,6 +93,7 @@ async fn a_directory_of_an_unknown_version_is_told_not_touched() -> Result<()> {
 
 /// Not a test by itself: the process that [`no_server_outlives_its_killed_owner`] kills.
 #[tokio::test]
+#[expect(clippy::print_stderr, reason = "it tells the test that started it where its server is")]
 async fn victim() -> Result<()> {
     let Ok(place) = std::env::var(VICTIM) else { return Ok(()) };
     let start = if place == "temporary" { Start::temporary() } else { Start::kept(place) };

@@ -4,21 +4,21 @@ use anyhow::Result;
 use pg::{Db, Tx};
 use uuid::Uuid;
 
-pub const COMPARE: &str = "tenantatlas_compare";
-pub const PROMOTION: &str = "tenantatlas_promotion";
-pub const OPERATION: &str = "tenantatlas_operation";
-pub const ROLES: [&str; 3] = [COMPARE, PROMOTION, OPERATION];
+pub(crate) const COMPARE: &str = "tenantatlas_compare";
+pub(crate) const PROMOTION: &str = "tenantatlas_promotion";
+pub(crate) const OPERATION: &str = "tenantatlas_operation";
+pub(crate) const ROLES: [&str; 3] = [COMPARE, PROMOTION, OPERATION];
 
-pub fn id() -> Uuid {
+pub(crate) fn id() -> Uuid {
     Uuid::now_v7()
 }
 
-pub fn hash(of: u8) -> Vec<u8> {
+pub(crate) fn hash(of: u8) -> Vec<u8> {
     vec![of; 32]
 }
 
 /// A workspace with one owner and one active tenant; returns (workspace, tenant).
-pub async fn workspace(compare: &Db, subject: &str) -> Result<(Uuid, Uuid)> {
+pub(crate) async fn workspace(compare: &Db, subject: &str) -> Result<(Uuid, Uuid)> {
     let (workspace, tenant) = (id(), id());
     let mut tx = compare.workspace(workspace).await?;
     sqlx::query("INSERT INTO access.workspace (id, name) VALUES ($1, 'A workspace')")
@@ -51,7 +51,7 @@ pub async fn workspace(compare: &Db, subject: &str) -> Result<(Uuid, Uuid)> {
 }
 
 /// A queued run without a tenant, unique by its click.
-pub async fn queued_run(tx: &mut Tx, workspace: Uuid) -> Result<Uuid, sqlx::Error> {
+pub(crate) async fn queued_run(tx: &mut Tx, workspace: Uuid) -> Result<Uuid, sqlx::Error> {
     let run = id();
     sqlx::query(
         "INSERT INTO operation.run
@@ -67,10 +67,10 @@ pub async fn queued_run(tx: &mut Tx, workspace: Uuid) -> Result<Uuid, sqlx::Erro
 }
 
 /// What a claim sets.
-pub const CLAIM: &str = "status = 'running', attempt = attempt + 1, fence = fence + 1, lease_owner = 'w',
+pub(crate) const CLAIM: &str = "status = 'running', attempt = attempt + 1, fence = fence + 1, lease_owner = 'w',
     lease_expires_at = now() + interval '30 s', started_at = coalesce(started_at, now())";
 /// What a release or a rescue sets.
-pub const RELEASE: &str = "status = 'queued', lease_owner = NULL, lease_expires_at = NULL";
+pub(crate) const RELEASE: &str = "status = 'queued', lease_owner = NULL, lease_expires_at = NULL";
 /// What finishing with failure sets; it leaves a queued as well as a running run.
-pub const FAIL: &str = "status = 'completed', outcome = 'failed', completed_at = now(), lease_owner = NULL,
+pub(crate) const FAIL: &str = "status = 'completed', outcome = 'failed', completed_at = now(), lease_owner = NULL,
     lease_expires_at = NULL";
