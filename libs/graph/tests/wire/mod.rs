@@ -1,6 +1,7 @@
 //! The client against a server that answers exactly what a test says.
 
 mod script;
+mod writing;
 
 use std::time::Duration;
 
@@ -20,11 +21,8 @@ fn settings() -> Settings {
 }
 
 async fn client(script: &Script) -> graph::Client {
-    // The file is this test's own: no other test can change the secret under it.
-    let secret = std::env::temp_dir().join(format!("atlas-graph-wire-{}-{}", std::process::id(), script.port()));
-    std::fs::write(&secret, "s3cret\n").expect("writable");
-    let credential: CredentialReference = format!("file:{}", secret.display()).parse().expect("valid");
     let base = script.base();
+    let credential: CredentialReference = format!("file:{}", script.secret().display()).parse().expect("valid");
     let connection = Connection::new("tenant-1", "client-1", credential, Some(&base), Some(&base)).expect("valid");
     Provider::new(settings()).client(&connection).expect("opens")
 }

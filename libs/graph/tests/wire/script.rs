@@ -1,6 +1,7 @@
 //! A server that gives its replies in the order of a list, whatever is asked, and remembers what was asked.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -69,6 +70,8 @@ struct Shared {
 pub(crate) struct Script {
     port: u16,
     shared: Arc<Shared>,
+    /// Where the client of a test finds its secret, `s3cret`.
+    secret: tempfile::NamedTempFile,
 }
 
 impl Script {
@@ -82,7 +85,9 @@ impl Script {
                 tokio::spawn(serve(stream, Arc::clone(&serving)));
             }
         });
-        Self { port, shared }
+        let secret = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(secret.path(), "s3cret\n").expect("writable");
+        Self { port, shared, secret }
     }
 
     pub(crate) fn base(&self) -> String {
@@ -91,6 +96,10 @@ impl Script {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    pub(crate) fn secret(&self) -> &Path {
+        self.secret.path()
     }
 
     pub(crate) fn push(&self, reply: Reply) {
