@@ -61,6 +61,7 @@ CREATE TABLE operation.run (
     cancel_reason        text,
     start_traceparent    text,
     rev                  bigint      NOT NULL DEFAULT 1,  -- dense: one more per visible change, set by the trigger
+    last_change          text,  -- what the newest statement did, NULL if nothing visible; from the guards to the event
     imported             boolean     NOT NULL DEFAULT false,  -- history of an older system; read-only
 
     CONSTRAINT run_pkey PRIMARY KEY (workspace_id, id),
@@ -128,6 +129,7 @@ BEGIN
             USING ERRCODE = 'TA001', CONSTRAINT = 'run_start_state', SCHEMA = 'operation', TABLE = 'run';
     END IF;
     new.rev := 1;
+    new.last_change := CASE WHEN new.imported THEN 'imported' ELSE 'created' END;
     RETURN new;
 END
 $$;
@@ -187,9 +189,16 @@ BEGIN
     THEN
         new.rev := old.rev + 1;
         new.updated_at := clock_timestamp();
+        new.last_change := CASE
+            WHEN new.status = 'completed' THEN 'completed'
+            WHEN old.status = 'queued' AND new.status = 'running' THEN 'claimed'
+            WHEN old.status = 'running' AND new.status = 'queued' THEN 'released'
+            WHEN old.cancel_requested_at IS NULL AND new.cancel_requested_at IS NOT NULL THEN 'cancel_requested'
+            ELSE 'progressed' END;
     ELSE
         new.rev := old.rev;
         new.updated_at := old.updated_at;
+        new.last_change := NULL;
     END IF;
     RETURN new;
 END

@@ -40,67 +40,52 @@ CREATE TABLE operation.watch_floor (
 );
 INSERT INTO operation.watch_floor (xid, seq) VALUES ('0', 0);
 
+-- Once per statement, not per row: a batch of claims or completions writes its events and entries in two inserts. The
+-- guards, which see each row before and after, have said in last_change what happened to it.
 -- SECURITY DEFINER: it runs as the owner of the tables, so the services need (and have) no right to insert events.
-CREATE FUNCTION operation.record_run_change() RETURNS trigger
+CREATE FUNCTION operation.record_run_changes() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    happened text;
-    recorded text;
 BEGIN
-    IF tg_op = 'INSERT' THEN
-        happened := CASE WHEN new.imported THEN 'imported' ELSE 'created' END;
-        recorded := CASE
-            WHEN new.imported THEN 'operation_run.imported'
-            WHEN new.status = 'completed' THEN 'operation_run.completed'
-            ELSE 'operation_run.queued' END;
-    ELSIF new.status = 'completed' THEN
-        happened := 'completed';
-        recorded := 'operation_run.completed';
-    ELSE
-        happened := CASE
-            WHEN old.status = 'queued' AND new.status = 'running' THEN 'claimed'
-            WHEN old.status = 'running' AND new.status = 'queued' THEN 'released'
-            WHEN old.cancel_requested_at IS NULL AND new.cancel_requested_at IS NOT NULL THEN 'cancel_requested'
-            ELSE 'progressed' END;
-    END IF;
-
     INSERT INTO operation.run_event (workspace_id, run_id, rev, kind, tenant_id, related_tenant_ids, type, status,
         outcome, initiator_subject, run)
-    VALUES (new.workspace_id, new.id, new.rev, happened, new.tenant_id, new.related_tenant_ids, new.type, new.status,
-        new.outcome, new.initiator_subject,
-        to_jsonb(new) - ARRAY['identity_hash', 'request_id', 'request_hash', 'lease_owner', 'lease_ttl_ms',
-            'attempts_without_progress']);
+    SELECT c.workspace_id, c.id, c.rev, c.last_change, c.tenant_id, c.related_tenant_ids, c.type, c.status,
+        c.outcome, c.initiator_subject,
+        to_jsonb(c) - ARRAY['identity_hash', 'request_id', 'request_hash', 'lease_owner', 'lease_ttl_ms',
+            'attempts_without_progress', 'last_change']
+    FROM changed c WHERE c.last_change IS NOT NULL;
 
-    IF recorded IS NOT NULL THEN
-        INSERT INTO audit.entry (workspace_id, id, at, action, actor_kind, actor_subject, actor_name, target_kind,
-            target_id, tenant_id, related_tenant_ids, run_id, outcome, detail, request_id)
-        VALUES (new.workspace_id, audit.entry_id(), clock_timestamp(), recorded,
-            CASE WHEN new.initiator_subject IS NULL THEN 'system' ELSE 'user' END,
-            new.initiator_subject, new.initiator_name, 'operation_run',
-            new.id::text, new.tenant_id, new.related_tenant_ids, new.id, new.outcome,
-            jsonb_strip_nulls(jsonb_build_object(
-                'type', new.type,
-                'source_tenant_id', new.context -> 'source_tenant_id',
-                'target_tenant_id', new.context -> 'target_tenant_id',
-                'selection', new.context -> 'selection',
-                'outcome', new.outcome,
-                'attempt', new.attempt,
-                'cancel_requested_by', new.cancel_requested_by,
-                'cancel_reason', new.cancel_reason,
-                'counts', CASE WHEN new.status = 'completed' THEN jsonb_build_object(
-                    'total', new.total, 'processed', new.processed, 'succeeded', new.succeeded, 'failed', new.failed,
-                    'skipped', new.skipped, 'created', new.created, 'updated', new.updated, 'deleted', new.deleted,
-                    'unchanged', new.unchanged) END,
-                'failure_summary', CASE WHEN new.failure_summary <> '[]' THEN new.failure_summary END)),
-            new.request_id);
-    END IF;
+    INSERT INTO audit.entry (workspace_id, id, at, action, actor_kind, actor_subject, actor_name, target_kind,
+        target_id, tenant_id, related_tenant_ids, run_id, outcome, detail, request_id)
+    SELECT c.workspace_id, audit.entry_id(), clock_timestamp(),
+        CASE WHEN c.imported THEN 'operation_run.imported'
+            WHEN c.status = 'completed' THEN 'operation_run.completed'
+            ELSE 'operation_run.queued' END,
+        CASE WHEN c.initiator_subject IS NULL THEN 'system' ELSE 'user' END,
+        c.initiator_subject, c.initiator_name, 'operation_run',
+        c.id::text, c.tenant_id, c.related_tenant_ids, c.id, c.outcome,
+        jsonb_strip_nulls(jsonb_build_object(
+            'type', c.type,
+            'source_tenant_id', c.context -> 'source_tenant_id',
+            'target_tenant_id', c.context -> 'target_tenant_id',
+            'selection', c.context -> 'selection',
+            'outcome', c.outcome,
+            'attempt', c.attempt,
+            'cancel_requested_by', c.cancel_requested_by,
+            'cancel_reason', c.cancel_reason,
+            'counts', CASE WHEN c.status = 'completed' THEN jsonb_build_object(
+                'total', c.total, 'processed', c.processed, 'succeeded', c.succeeded, 'failed', c.failed,
+                'skipped', c.skipped, 'created', c.created, 'updated', c.updated, 'deleted', c.deleted,
+                'unchanged', c.unchanged) END,
+            'failure_summary', CASE WHEN c.failure_summary <> '[]' THEN c.failure_summary END)),
+        c.request_id
+    FROM changed c WHERE c.last_change IN ('created', 'completed', 'imported');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER run_record_insert AFTER INSERT ON operation.run
-    FOR EACH ROW EXECUTE FUNCTION operation.record_run_change();
-CREATE TRIGGER run_record_update AFTER UPDATE ON operation.run
-    FOR EACH ROW WHEN (new.rev <> old.rev) EXECUTE FUNCTION operation.record_run_change();
+CREATE TRIGGER run_record_insert AFTER INSERT ON operation.run REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION operation.record_run_changes();
+CREATE TRIGGER run_record_update AFTER UPDATE ON operation.run REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION operation.record_run_changes();
 
 CREATE TRIGGER run_event_immutable BEFORE UPDATE ON operation.run_event
     FOR EACH ROW EXECUTE FUNCTION guard.refuse_change();

@@ -187,3 +187,41 @@ async fn every_change_has_its_event_and_start_and_end_their_audit_entry_or_none_
     assert_eq!(version, 7);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_batch_writes_one_event_per_run_and_a_lost_insert_none() -> Result<()> {
+    let database = local::database().await?;
+    let db = database.connect(OPERATION).await?;
+    let workspace = seed::id();
+    let mut tx = db.workspace(workspace).await?;
+    let run = seed::queued_run(&mut tx, workspace).await?;
+    for _ in 0..4 {
+        seed::queued_run(&mut tx, workspace).await?;
+    }
+    // The same run once more: somebody else was first.
+    let lost = sqlx::query(
+        "INSERT INTO operation.run (workspace_id, id, type, dedupe_rule, identity_hash, mutates_tenant, initiator_name)
+         VALUES ($1, $2, 'inventory.sync', 'unique', $3, false, 'Test') ON CONFLICT DO NOTHING",
+    )
+    .bind(workspace)
+    .bind(run)
+    .bind(seed::hash(1))
+    .execute(&mut *tx)
+    .await?;
+    assert_eq!(lost.rows_affected(), 0);
+    for step in [CLAIM, "lease_expires_at = now()", "processed = 1, succeeded = 1", FAIL] {
+        let done = sqlx::query(AssertSqlSafe(format!("UPDATE operation.run SET {step}"))).execute(&mut *tx).await?;
+        assert_eq!(done.rows_affected(), 5, "{step}");
+    }
+    tx.commit().await?;
+
+    let mut tx = db.workspace(workspace).await?;
+    let kinds: Vec<(String, i64)> =
+        sqlx::query_as("SELECT kind, count(*) FROM operation.run_event GROUP BY kind, rev ORDER BY rev")
+            .fetch_all(&mut *tx)
+            .await?;
+    assert_eq!(kinds, ["created", "claimed", "progressed", "completed"].map(|kind| (kind.to_owned(), 5)));
+    let entries: i64 = sqlx::query_scalar("SELECT count(*) FROM audit.entry").fetch_one(&mut *tx).await?;
+    assert_eq!(entries, 10);
+    Ok(())
+}
