@@ -1,0 +1,49 @@
+//! CompleteOperationRun: the end of a run, as its worker says. The outcome follows from the items.
+
+use domain::run::{Failure, RunEvent, outcome_of, transition};
+use server::Caller;
+
+use crate::Runs;
+use crate::error::{Error, Result};
+use crate::owner::owned_types;
+use crate::remainder;
+use crate::run::{Lease, SeenRun};
+use crate::store;
+use crate::store::run::ending::Ending;
+use crate::store::run_item::Recorder;
+
+/// Ends the run. `blocked`: why it could not be worked on at all. Repeating it returns the run as it ended.
+///
+/// # Errors
+/// ITEMS_PENDING while items have no outcome, unless the run is blocked or was asked to stop; and in a run that was asked
+/// to stop, while an item may have been written and its outcome was not reported.
+pub async fn complete(runs: &Runs, caller: &Caller, lease: Lease, blocked: Option<Failure>) -> Result<SeenRun> {
+    let types = owned_types(caller)?;
+    let mut tx = runs.db.system().await?;
+    let Some(held) = store::run::lease::hold(&mut tx, lease, &types).await? else {
+        return store::run::lease::ended_by(&mut tx, lease, &types).await?.ok_or(Error::LeaseLost);
+    };
+    let run = &held.seen.run;
+    let open = store::run_item::open(&mut tx, run.workspace_id, run.id).await?;
+    let cancelled = run.cancel_requested_at.is_some();
+    let unsettled = match (&blocked, cancelled) {
+        (Some(_), _) => 0,
+        (None, true) => open.in_flight,
+        (None, false) => open.pending,
+    };
+    if unsettled > 0 {
+        return Err(Error::ItemsPending { pending: unsettled });
+    }
+    let outcome = outcome_of(&run.counts(), cancelled, blocked.is_some());
+    let next = transition(run.state(open.in_flight > 0), RunEvent::Complete(outcome)).map_err(|_| Error::LeaseLost)?;
+
+    if open.pending > 0 {
+        let by = Recorder { workspace: run.workspace_id, run: run.id, attempt: run.attempt, fence: run.fence };
+        let left = blocked.clone().map_or_else(remainder::cancelled, remainder::blocked);
+        store::run_item::settle_remainder(&mut tx, by, &left).await?;
+    }
+    let ending = Ending { outcome: next.outcome, failure: blocked };
+    let ended = store::run::ending::complete(&mut tx, run.id, &ending, false).await?;
+    tx.commit().await?;
+    Ok(ended)
+}

@@ -1,0 +1,101 @@
+//! What this service can be told, by option or by environment.
+
+use std::time::Duration;
+
+use clap::Parser;
+use server::config::duration;
+use server::{ConfigError, ServerArgs};
+
+/// Serves operation runs: what was started, how it goes, how it ended; and the audit trail.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "operation-run-service", version)]
+pub struct Args {
+    /// The chassis.
+    #[command(flatten)]
+    pub server: ServerArgs,
+
+    /// PostgreSQL, as role tenantatlas_operation.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// Connections to it, beside the one that follows events.
+    #[arg(long, env = "TENANTATLAS_DATABASE_CONNECTIONS", default_value_t = 16)]
+    pub database_connections: u32,
+
+    /// Whether this process also looks after silent workers and old events; at least one replica must.
+    #[arg(long, env = "TENANTATLAS_WORKER", default_value_t = true, action = clap::ArgAction::Set)]
+    pub worker: bool,
+    /// Term of a lease in milliseconds, instead of the run type's own: 100 to 3600000.
+    #[arg(long, env = "TENANTATLAS_LEASE_TTL_MS")]
+    pub lease_ttl_ms: Option<u64>,
+    /// How often runs with silent workers are looked for.
+    #[arg(long, env = "TENANTATLAS_RESCUE_INTERVAL", value_parser = duration, default_value = "1s")]
+    pub rescue_interval: Duration,
+    /// How long events are kept for watchers that resume.
+    #[arg(long, env = "TENANTATLAS_EVENT_RETENTION", value_parser = duration, default_value = "168h")]
+    pub event_retention: Duration,
+    /// How often older events are removed.
+    #[arg(long, env = "TENANTATLAS_RETENTION_INTERVAL", value_parser = duration, default_value = "10m")]
+    pub retention_interval: Duration,
+    /// How often a quiet watch says where it is: at most 15s.
+    #[arg(long = "watch-bookmark-interval", env = "TENANTATLAS_WATCH_BOOKMARK_INTERVAL", value_parser = duration, default_value = "10s")]
+    pub bookmark_interval: Duration,
+    /// How often an open watch reads its actor's access again: at most 5s.
+    #[arg(long = "watch-access-interval", env = "TENANTATLAS_WATCH_ACCESS_INTERVAL", value_parser = duration, default_value = "3s")]
+    pub access_interval: Duration,
+    /// How many events are kept in memory for watchers; older ones are read from the database.
+    #[arg(long = "watch-ring-events", env = "TENANTATLAS_WATCH_RING_EVENTS", default_value_t = 65_536)]
+    pub ring_events: usize,
+}
+
+/// Validated settings of this service, beyond those of the chassis.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Term of every lease; `None`: the run type's own.
+    pub lease_ttl: Option<Duration>,
+    pub rescue_interval: Duration,
+    pub event_retention: Duration,
+    pub retention_interval: Duration,
+    pub bookmark_interval: Duration,
+    pub access_interval: Duration,
+    pub ring_events: usize,
+}
+
+impl Args {
+    /// Checks every value; the first that cannot be used is named.
+    pub fn validate(&self) -> Result<Settings, ConfigError> {
+        if let Some(ttl) = self.lease_ttl_ms
+            && !(100..=3_600_000).contains(&ttl)
+        {
+            return Err(ConfigError::new("--lease-ttl-ms", "must be between 100 and 3600000"));
+        }
+        if self.database_connections == 0 {
+            return Err(ConfigError::new("--database-connections", "must be at least 1"));
+        }
+        for (name, value, most) in [
+            ("--rescue-interval", self.rescue_interval, Duration::from_secs(60)),
+            ("--retention-interval", self.retention_interval, Duration::from_secs(24 * 3600)),
+            ("--watch-bookmark-interval", self.bookmark_interval, Duration::from_secs(15)),
+            ("--watch-access-interval", self.access_interval, Duration::from_secs(5)),
+        ] {
+            if value.is_zero() || value > most {
+                return Err(ConfigError::new(name, format!("must be more than zero and at most {most:?}")));
+            }
+        }
+        // A client resumes at once as a rule; one that slept over a weekend should not have to begin anew.
+        if self.event_retention < Duration::from_secs(60) {
+            return Err(ConfigError::new("--event-retention", "must be at least 1m"));
+        }
+        if !(16..=1_048_576).contains(&self.ring_events) {
+            return Err(ConfigError::new("--watch-ring-events", "must be between 16 and 1048576"));
+        }
+        Ok(Settings {
+            lease_ttl: self.lease_ttl_ms.map(Duration::from_millis),
+            rescue_interval: self.rescue_interval,
+            event_retention: self.event_retention,
+            retention_interval: self.retention_interval,
+            bookmark_interval: self.bookmark_interval,
+            access_interval: self.access_interval,
+            ring_events: self.ring_events,
+        })
+    }
+}

@@ -1,0 +1,10 @@
+//! The edge: parses a request once into domain values, calls the use case, builds the reply. Nothing is decided here.
+
+mod audit;
+pub mod convert;
+mod operation_run;
+mod worker;
+
+pub use audit::AuditApi;
+pub use operation_run::OperationRunApi;
+pub use worker::WorkerApi;

@@ -1,0 +1,62 @@
+//! The operation-run service: the only execution truth. What was started, by whom, how it goes, how it ended; and the
+//! audit trail. It cannot call the provider: it does not link to the crate that could.
+//!
+//! - the edge: [`grpc`]
+//! - people and services: [`start_operation_run`], [`lookup_operation_run`], [`get_operation_run`],
+//!   [`list_operation_runs`], [`list_operation_run_items`], [`cancel_operation_run`]
+//! - workers: [`claim_operation_runs`], [`list_claimed_items`], [`renew_lease`], [`record_item_intents`],
+//!   [`report_item_outcomes`], [`complete_operation_run`], [`release_operation_run`]
+//! - nobody asked: [`rescue_operation_runs`]
+//! - the audit trail: [`record_audit_event`], [`list_audit_events`]
+//! - what is remembered: [`store`], the only place with SQL; [`run`] is the shape of what it returns
+//! - who may: [`owner`] (services), [`visibility`] (people)
+
+pub mod bell;
+pub mod cancel_operation_run;
+pub mod claim_operation_runs;
+pub mod complete_operation_run;
+pub mod config;
+pub mod error;
+pub mod get_operation_run;
+pub mod grpc;
+pub mod list_audit_events;
+pub mod list_claimed_items;
+pub mod list_operation_run_items;
+pub mod list_operation_runs;
+pub mod lookup_operation_run;
+pub mod owner;
+pub mod record_audit_event;
+pub mod record_item_intents;
+pub mod release_operation_run;
+pub mod remainder;
+pub mod renew_lease;
+pub mod report_item_outcomes;
+pub mod rescue_operation_runs;
+pub mod run;
+pub mod serve;
+pub mod start_operation_run;
+pub mod store;
+pub mod visibility;
+
+use std::sync::Arc;
+
+use server::AccessReader;
+use tokio_util::sync::CancellationToken;
+
+use bell::Bell;
+use config::Settings;
+
+/// What the use cases work with. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Runs {
+    /// The database, as role `tenantatlas_operation`.
+    pub db: pg::Db,
+    /// Who may what.
+    pub access: AccessReader,
+    /// Rung when there may be a run to claim.
+    pub work: Arc<Bell>,
+    /// Cancelled when the process goes down.
+    pub drain: CancellationToken,
+    /// What this service was told.
+    pub settings: Settings,
+}

@@ -1,0 +1,35 @@
+//! LookupOperationRun: the run that an earlier start with this request id made or returned.
+
+use domain::id::{RequestId, WorkspaceId};
+use server::Caller;
+
+use crate::Runs;
+use crate::error::{Error, Result};
+use crate::owner::owned_types;
+use crate::run::SeenRun;
+use crate::start_operation_run::request_hash;
+use crate::store;
+use crate::visibility::Visibility;
+
+/// Finds the run. `None` when no start was answered with one, or when it is not the caller's or the user's to see.
+/// `digest` empty: what was asked for is not compared.
+pub async fn lookup(
+    runs: &Runs,
+    caller: &Caller,
+    workspace: WorkspaceId,
+    request: RequestId,
+    digest: &[u8],
+) -> Result<Option<SeenRun>> {
+    let types = owned_types(caller)?;
+    let user = caller.require_user()?;
+    let visibility = Visibility::of(runs.access.facts(&user.subject, workspace).await?);
+    visibility.may_name(&[]).map_err(server::Failure::from)?;
+
+    let mut tx = runs.db.workspace(workspace.uuid()).await?;
+    let Some(answer) = store::start_answer::find(&mut tx, workspace, request).await? else { return Ok(None) };
+    if !digest.is_empty() && answer.request_hash != request_hash(&user.subject, digest) {
+        return Err(Error::RequestIdReused);
+    }
+    let seen = store::run::find(&mut tx, answer.run).await?;
+    Ok(seen.filter(|seen| types.contains(seen.run.run_type) && visibility.shows(&seen.run)))
+}

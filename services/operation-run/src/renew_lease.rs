@@ -1,0 +1,19 @@
+//! RenewLease: a sign of life, answered with whether the run was asked to stop.
+
+use server::Caller;
+
+use crate::Runs;
+use crate::error::{Error, Result};
+use crate::owner::owned_types;
+use crate::run::Lease;
+use crate::store;
+use crate::store::run::lease::Renewed;
+
+/// Prolongs the lease by the run's term.
+pub async fn renew(runs: &Runs, caller: &Caller, lease: Lease) -> Result<Renewed> {
+    let types = owned_types(caller)?;
+    let mut tx = runs.db.system().await?;
+    let renewed = store::run::lease::renew(&mut tx, lease, &types).await?.ok_or(Error::LeaseLost)?;
+    tx.commit().await?;
+    Ok(renewed)
+}

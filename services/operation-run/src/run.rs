@@ -1,0 +1,176 @@
+//! A run and an item as the store remembers them. One shape for the row, for the event that repeats the row, and for
+//! what the edge translates.
+
+use domain::id::{RunId, TenantId, WorkspaceId};
+use domain::run::counts::FailureLine;
+use domain::run::lease::{FreshnessFacts, ATTEMPTS_EXHAUSTED};
+use domain::run::{
+    Counts, Freshness, ItemEffect, ItemState, RunOutcome, RunState, RunStatus, RunTenants, RunType, freshness,
+};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::serde::rfc3339;
+
+/// A row of `operation.run`, by column name.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Run {
+    pub workspace_id: WorkspaceId,
+    pub id: RunId,
+    /// The tenant it works on; for a promotion the target.
+    pub tenant_id: Option<TenantId>,
+    /// Other tenants it refers to; for a promotion the source.
+    pub related_tenant_ids: Vec<TenantId>,
+    #[serde(rename = "type", deserialize_with = "by_name")]
+    pub run_type: RunType,
+    pub status: RunStatus,
+    pub outcome: RunOutcome,
+    /// `None`: the system started it.
+    pub initiator_subject: Option<String>,
+    pub initiator_name: String,
+    pub context: Map<String, Value>,
+    /// `None`: not known, progress cannot be told.
+    pub total: Option<u64>,
+    pub processed: u64,
+    pub succeeded: u64,
+    pub failed: u64,
+    pub skipped: u64,
+    pub created: u64,
+    pub updated: u64,
+    pub deleted: u64,
+    pub unchanged: u64,
+    pub failure_summary: Vec<FailureLine>,
+    #[serde(with = "rfc3339")]
+    pub created_at: OffsetDateTime,
+    #[serde(with = "rfc3339::option")]
+    pub started_at: Option<OffsetDateTime>,
+    #[serde(with = "rfc3339::option")]
+    pub completed_at: Option<OffsetDateTime>,
+    #[serde(with = "rfc3339")]
+    pub updated_at: OffsetDateTime,
+    /// No claim before this moment.
+    #[serde(with = "rfc3339")]
+    pub not_before: OffsetDateTime,
+    pub attempt: u32,
+    pub fence: i64,
+    #[serde(with = "rfc3339::option")]
+    pub lease_expires_at: Option<OffsetDateTime>,
+    #[serde(with = "rfc3339::option")]
+    pub cancel_requested_at: Option<OffsetDateTime>,
+    pub start_traceparent: Option<String>,
+    /// Dense: one more per change that a watcher can see.
+    pub rev: i64,
+}
+
+impl Run {
+    /// The tenants that decide who may see it.
+    pub fn tenants(&self) -> RunTenants {
+        RunTenants { tenant: self.tenant_id, related: self.related_tenant_ids.clone() }
+    }
+
+    /// Its counts; a total that is not known counts as none.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            total: self.total.unwrap_or(0),
+            processed: self.processed,
+            succeeded: self.succeeded,
+            failed: self.failed,
+            skipped: self.skipped,
+            created: self.created,
+            updated: self.updated,
+            deleted: self.deleted,
+            unchanged: self.unchanged,
+        }
+    }
+
+    /// The part that the state machine moves.
+    pub fn state(&self, item_in_flight: bool) -> RunState {
+        RunState {
+            status: self.status,
+            outcome: self.outcome,
+            cancel_requested: self.cancel_requested_at.is_some(),
+            item_in_flight,
+        }
+    }
+
+    /// Whether nothing changes any more.
+    pub fn is_terminal(&self) -> bool {
+        self.status == RunStatus::Completed
+    }
+}
+
+/// A run as it was at one moment of the database's clock.
+#[derive(Debug, Clone)]
+pub struct SeenRun {
+    /// The run.
+    pub run: Run,
+    /// The moment.
+    pub seen_at: OffsetDateTime,
+}
+
+impl SeenRun {
+    /// How far its state could be trusted at that moment.
+    pub fn freshness(&self) -> Freshness {
+        let run = &self.run;
+        let facts = FreshnessFacts {
+            status: run.status,
+            outcome: run.outcome,
+            reconciled: run.failure_summary.iter().any(|line| line.code == ATTEMPTS_EXHAUSTED),
+            // A run that went back to the queue waits since then, one that was put off waits from then on.
+            queued_since: run.updated_at.max(run.not_before),
+            lease_until: run.lease_expires_at,
+            held: run.not_before > self.seen_at,
+        };
+        freshness(self.seen_at, &facts)
+    }
+}
+
+/// A row of `operation.run_item`.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Position in the order of work, from 1.
+    pub ordinal: i32,
+    pub key: String,
+    pub label: String,
+    /// Empty for items that are about no policy type.
+    pub policy_type: String,
+    pub plan: Value,
+    pub state: ItemState,
+    pub effect: Option<ItemEffect>,
+    pub reason_code: Option<String>,
+    pub message: Option<String>,
+    pub detail: Value,
+    pub intent: Option<Intent>,
+    pub receipt: Option<Value>,
+    pub attempt: i32,
+    pub updated_at: OffsetDateTime,
+}
+
+/// That an attempt was about to write an item.
+#[derive(Debug, Clone)]
+pub struct Intent {
+    pub desired_hash: Vec<u8>,
+    pub action: String,
+    pub attempt: i32,
+    pub fence: i64,
+    pub recorded_at: OffsetDateTime,
+}
+
+/// What a worker holds of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// The run.
+    pub run: RunId,
+    /// The fence of the claim.
+    pub fence: i64,
+}
+
+fn by_name<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    let name = std::borrow::Cow::<str>::deserialize(deserializer)?;
+    name.parse().map_err(serde::de::Error::custom)
+}

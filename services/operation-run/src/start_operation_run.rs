@@ -1,0 +1,164 @@
+//! StartOperationRun: makes a run, or finds the one there is.
+//!
+//! Nothing is looked up first to decide whether there is one: the insert is tried, the unique indexes decide, and what
+//! was in the way is read afterwards. What was in the way may be gone again by then; then the insert is tried again.
+
+use domain::id::{Hash, RequestId, RunId, TenantId, WorkspaceId};
+use domain::run::{RunTenants, RunType, identity_hash};
+use serde_json::{Map, Value};
+use server::{Caller, ambient};
+
+use crate::Runs;
+use crate::error::{Error, Result};
+use crate::owner::owned_types;
+use crate::run::SeenRun;
+use crate::store;
+use crate::store::run::start::NewRun;
+use crate::store::run_item::NewItem;
+use crate::store::start_answer::{StartAnswer, Started};
+use crate::visibility::Visibility;
+
+/// How often the insert is tried before the caller is asked to come back. Each round lost means that somebody else's
+/// start or end was committed in between.
+const ROUNDS: usize = 10;
+
+/// What is to be started.
+#[derive(Debug, Clone)]
+pub struct Start {
+    pub request: RequestId,
+    pub workspace: WorkspaceId,
+    pub run_type: RunType,
+    pub tenants: RunTenants,
+    /// What makes two runs the same beyond workspace, type and tenants.
+    pub identity: Vec<u8>,
+    pub context: Map<String, Value>,
+    pub items: Vec<NewItem>,
+    /// Digest of what the user asked for.
+    pub request_digest: Vec<u8>,
+}
+
+/// What a start came to.
+#[derive(Debug, Clone)]
+pub enum StartResult {
+    /// A new run is queued.
+    Queued(SeenRun),
+    /// An active run with the same identity exists.
+    Deduped(SeenRun),
+    /// Another run that changes the same tenant is active; shown if the actor may see it.
+    ScopeBusy(Option<SeenRun>),
+}
+
+/// Starts a run on behalf of a user.
+pub async fn start(runs: &Runs, caller: &Caller, start: Start) -> Result<StartResult> {
+    owned_types(caller)?.require(start.run_type)?;
+    let user = caller.require_user()?;
+    let facts = runs.access.facts(&user.subject, start.workspace).await?;
+    let tenants: Vec<TenantId> = start.tenants.tenant.iter().chain(&start.tenants.related).copied().collect();
+    domain::access::authorize(facts.as_ref(), &tenants, &start.run_type.start_needs(&start.tenants))
+        .map_err(server::Failure::from)?;
+    let visibility = Visibility::of(facts);
+
+    let facts = start.run_type.facts();
+    let new = NewRun {
+        id: RunId(ambient::fresh_id()),
+        workspace: start.workspace,
+        run_type: start.run_type,
+        identity: identity_of(&start),
+        request: start.request,
+        request_hash: request_hash(&user.subject, &start.request_digest),
+        initiator_subject: user.subject.to_string(),
+        initiator_name: user.name.to_string(),
+        total: (!start.items.is_empty()).then(|| i32::try_from(start.items.len()).unwrap_or(i32::MAX)),
+        max_attempts: facts.max_attempts_without_progress,
+        lease_ttl: runs.settings.lease_ttl.unwrap_or(facts.lease_ttl.unsigned_abs()),
+        traceparent: server::telemetry::current_traceparent(),
+        tenants: start.tenants,
+        context: start.context,
+    };
+    for _ in 0..ROUNDS {
+        if let Some(result) = round(runs, &new, &start.items).await? {
+            return Ok(match result {
+                StartResult::Queued(_) => {
+                    // Only a hint: a waiting claim need not wait for its next look.
+                    runs.work.ring();
+                    result
+                }
+                StartResult::ScopeBusy(Some(seen)) if !visibility.shows(&seen.run) => StartResult::ScopeBusy(None),
+                other => other,
+            });
+        }
+    }
+    Err(Error::Contended)
+}
+
+/// Tries once; `None` when what was in the way has gone meanwhile.
+async fn round(runs: &Runs, new: &NewRun, items: &[NewItem]) -> Result<Option<StartResult>> {
+    let mut tx = runs.db.workspace(new.workspace.uuid()).await?;
+    if let Some(answer) = store::start_answer::find(&mut tx, new.workspace, new.request).await? {
+        if answer.request_hash != new.request_hash {
+            return Err(Error::RequestIdReused);
+        }
+        let seen = store::run::find(&mut tx, answer.run).await?.ok_or_else(vanished)?;
+        return Ok(Some(match answer.started {
+            Started::Queued => StartResult::Queued(seen),
+            Started::Deduped => StartResult::Deduped(seen),
+        }));
+    }
+
+    let (result, run, started) = match store::run::start::insert(&mut tx, new).await? {
+        Some(seen) => {
+            store::run_item::insert(&mut tx, new.workspace, new.id, items).await?;
+            (StartResult::Queued(seen), new.id, Started::Queued)
+        }
+        None => match in_the_way(&mut tx, new).await? {
+            Some(StartResult::Deduped(seen)) => {
+                let id = seen.run.id;
+                (StartResult::Deduped(seen), id, Started::Deduped)
+            }
+            // Nothing was made and nothing joined: asking again is asking anew.
+            other => return Ok(other),
+        },
+    };
+    let answer = StartAnswer { request_hash: new.request_hash, run, started };
+    if !store::start_answer::insert(&mut tx, new.workspace, new.request, answer).await? {
+        // The same request was answered in between: that answer stands, and what was done here is rolled back.
+        return Ok(None);
+    }
+    tx.commit().await?;
+    Ok(Some(result))
+}
+
+async fn in_the_way(tx: &mut pg::Tx, new: &NewRun) -> Result<Option<StartResult>> {
+    if let Some(seen) = store::run::start::of_identity(tx, new.workspace, new.run_type, new.identity).await? {
+        return Ok(Some(StartResult::Deduped(seen)));
+    }
+    let tenant = new.tenants.tenant.filter(|_| new.run_type.facts().mutates_target);
+    let Some(tenant) = tenant else { return Ok(None) };
+    let busy = store::run::start::mutation_of(tx, new.workspace, tenant).await?;
+    Ok(busy.map(|seen| StartResult::ScopeBusy(Some(seen))))
+}
+
+/// The identity of the run: what the caller says, the tenants, and for types that are unique per click the click.
+fn identity_of(start: &Start) -> Hash {
+    let mut related: Vec<String> = start.tenants.related.iter().map(TenantId::to_string).collect();
+    related.sort();
+    let mut parts = vec![
+        ("tenant", start.tenants.tenant.map(|tenant| tenant.to_string()).unwrap_or_default()),
+        ("related", related.join(",")),
+        ("identity", hex::encode(&start.identity)),
+    ];
+    if start.run_type.facts().identity == domain::run::IdentityRule::Unique {
+        parts.push(("request", start.request.to_string()));
+    }
+    identity_hash(start.workspace, start.run_type, parts)
+}
+
+/// What a request id stands for: who asked, and what.
+pub(crate) fn request_hash(subject: &str, digest: &[u8]) -> Hash {
+    Hash::of_parts([subject.as_bytes(), digest])
+}
+
+fn vanished() -> Error {
+    // A foreign key holds the run as long as its answer: only a defect gets here.
+    server::Failure::internal("the run of a start's answer is gone").into()
+}
