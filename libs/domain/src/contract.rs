@@ -200,3 +200,6 @@ impl Contract {
         self.belongs.iter().all(|test| test.holds(object))
     }
 }
+
+#[cfg(test)]
+mod tests;

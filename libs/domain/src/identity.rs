@@ -56,3 +56,48 @@ fn discriminator(value: Option<&Value>, contract: &Contract, path: &str) -> Stri
     let text = text.strip_prefix("#microsoft.graph.").unwrap_or(&text);
     text.trim().replace('%', "%25").replace(';', "%3B").replace(']', "%5D")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::normal_form::samples::contract;
+
+    #[test]
+    fn names_fold_to_what_people_take_for_the_same() {
+        for (a, b, same) in [
+            ("Win - BitLocker", "  win -  bitlocker\t", true),
+            ("Straße", "STRASSE", true),
+            ("ΣΊΣΥΦΟΣ", "σίσυφος", true),
+            ("Win-BitLocker", "Win - BitLocker", false),
+            ("v1", "v2", false),
+        ] {
+            assert_eq!(folded_name(a) == folded_name(b), same, "{a} / {b}");
+        }
+    }
+
+    #[test]
+    fn discriminators_tell_subjects_of_one_name_apart() {
+        let filter = contract("filter");
+        let key = |name: &str, platform: &str| subject_key(&filter, name, &json!({ "platform": platform }));
+        assert_eq!(key("Corp  Devices", "iOS").as_str(), "assignmentFilter: corp devices [iOS]");
+        assert_ne!(key("x", "iOS"), key("x", "android"));
+        assert_ne!(key("x [iOS]", "a"), key("x", "iOS] [a"));
+        let missing = subject_key(&contract("profile"), "x", &json!({}));
+        assert_eq!(missing.as_str(), "deviceConfiguration: x []");
+        assert_eq!(name_in_key(&filter.policy_type, &key("x", "iOS")), "x [iOS]");
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_says_name_and_discriminators_apart(a in ".{0,12}", b in ".{0,12}", p in ".{0,8}", q in ".{0,8}") {
+            let filter = contract("filter");
+            let key = |name: &str, platform: &str| subject_key(&filter, name, &json!({ "platform": platform }));
+            let same = folded_name(&a) == folded_name(&b) && p.trim() == q.trim();
+            prop_assert_eq!(key(&a, &p) == key(&b, &q), same);
+            prop_assert_eq!(folded_name(&folded_name(&a)), folded_name(&a));
+        }
+    }
+}

@@ -77,11 +77,13 @@ pub(crate) fn sort_elements(elements: &mut [Value], keys: &[crate::json::Path]) 
     });
 }
 
-/// What people call an element of a collection with a key: its key's values. `None` when a key is missing.
+/// What people call an element of a collection with a key: its key's values. `None` when it has none of them.
 pub(crate) fn element_label(element: &Value, keys: &[crate::json::Path]) -> Option<String> {
     let mut label = String::new();
     for path in keys {
-        let value = path.values(element).into_iter().find(|value| !crate::json::is_folded(value))?;
+        let Some(value) = path.values(element).into_iter().find(|value| !crate::json::is_folded(value)) else {
+            continue;
+        };
         if !label.is_empty() {
             label.push_str(", ");
         }
@@ -89,3 +91,14 @@ pub(crate) fn element_label(element: &Value, keys: &[crate::json::Path]) -> Opti
     }
     (!label.is_empty()).then_some(label)
 }
+
+/// What people call a value that is a word, a number or a marker: the name in a reference. `None` for other objects.
+pub(crate) fn marked_label(value: &Value) -> Option<String> {
+    let named = !value.is_object() || matches!(marked(value), Some(("$ref" | "$link", _)));
+    named.then(|| mark::plain(value))
+}
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;

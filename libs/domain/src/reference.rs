@@ -3,7 +3,7 @@
 //! An id means something in one tenant only (scope tag `2` exists on both sides and means different things), so a
 //! reference is carried over by name, and only when the name belongs to exactly one object on either side.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,8 @@ pub struct NameTable {
 #[derive(Debug, Clone, Default)]
 struct KindNames {
     name_of: BTreeMap<String, String>,
-    ids_of: BTreeMap<String, BTreeSet<String>>,
+    /// By name, then by folded id, so that one id in two spellings stays one.
+    ids_of: BTreeMap<String, BTreeMap<String, String>>,
     label_of: BTreeMap<String, String>,
 }
 
@@ -48,10 +49,10 @@ impl NameTable {
         if let Some(old) = names.name_of.insert(key.clone(), name.clone())
             && let Some(ids) = names.ids_of.get_mut(&old)
         {
-            ids.remove(id);
+            ids.remove(&key);
         }
-        names.label_of.insert(key, display_name.trim().to_owned());
-        names.ids_of.entry(name).or_default().insert(id.to_owned());
+        names.label_of.insert(key.clone(), display_name.trim().to_owned());
+        names.ids_of.entry(name).or_default().insert(key, id.to_owned());
     }
 
     /// The name that references to this object carry.
@@ -66,7 +67,12 @@ impl NameTable {
 
     /// The ids of all objects with that name: none, one, or too many to choose from.
     pub fn ids(&self, kind: &str, name: &str) -> impl Iterator<Item = &str> {
-        self.kinds.get(kind).and_then(|names| names.ids_of.get(name)).into_iter().flatten().map(String::as_str)
+        self.kinds
+            .get(kind)
+            .and_then(|names| names.ids_of.get(name))
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .map(String::as_str)
     }
 
     /// True when the name belongs to exactly one object.
@@ -148,5 +154,52 @@ impl Reference {
             (Some(id), None) => Ok(id),
             (Some(_), Some(_)) => Err(MappingFault::AmbiguousInTarget),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reference(standing: Standing) -> Reference {
+        Reference {
+            kind: "group".into(),
+            id: "1".into(),
+            name: Some("pilot".into()),
+            display_name: "Pilot".into(),
+            path: "p".into(),
+            standing,
+        }
+    }
+
+    #[test]
+    fn a_reference_is_carried_by_a_name_that_is_unique_on_both_sides() {
+        let mut target = NameTable::new();
+        assert_eq!(reference(Standing::Named).target_id(&target), Err(MappingFault::MissingInTarget));
+        target.insert("group", "T-1", " PILOT");
+        target.insert("user", "T-2", "pilot");
+        assert_eq!(reference(Standing::Named).target_id(&target), Ok("T-1"));
+        assert_eq!(reference(Standing::Fixed).target_id(&target), Ok("1"));
+        assert_eq!(reference(Standing::Ambiguous).target_id(&target), Err(MappingFault::AmbiguousInSource));
+        assert_eq!(reference(Standing::Unresolved).target_id(&target), Err(MappingFault::UnknownInSource));
+        target.insert("group", "T-3", "Pilot");
+        assert_eq!(reference(Standing::Named).target_id(&target), Err(MappingFault::AmbiguousInTarget));
+    }
+
+    #[test]
+    fn a_table_knows_ids_in_any_case_and_follows_a_rename() {
+        let mut names = NameTable::new();
+        names.insert("group", "ABC", "One ");
+        assert_eq!((names.name("group", "abc"), names.display_name("group", "Abc")), (Some("one"), Some("One")));
+        names.insert("group", "abc", "Two");
+        assert_eq!(names.name("group", "ABC"), Some("two"));
+        assert_eq!(
+            (names.ids("group", "one").count(), names.ids("group", "two").count(), names.count("group")),
+            (0, 1, 1)
+        );
+        let key = SubjectKey::from("assignmentFilter: corp [iOS]");
+        names.insert_subject("assignmentFilter", "f", &key, "Corp");
+        assert_eq!(names.name("assignmentFilter", "f"), Some("corp [iOS]"));
+        assert!(names.is_unique("assignmentFilter", "corp [iOS]"));
     }
 }

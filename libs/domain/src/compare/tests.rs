@@ -7,7 +7,7 @@ fn row(key: &str, id: &str, content: &str, evidence: Evidence) -> SubjectRow {
         subject_key: SubjectKey(format!("t: {key}")),
         policy_type: PolicyType::from("t"),
         display_name: key.to_uppercase(),
-        platform: Some(if key.len() % 2 == 0 { "windows10" } else { "iOS" }.to_owned()),
+        platform: Some(if key.len().is_multiple_of(2) { "windows10" } else { "iOS" }.to_owned()),
         external_id: ExternalId::from(id),
         normal_hash: Hash::of(content),
         assignments_hash: Hash::of(format!("assigned {content}")),

@@ -136,7 +136,7 @@ static SCOPE_TAGS: LazyLock<ScopeTags> = LazyLock::new(|| {
         });
         tags.unordered.push(UnorderedRule { path: path(field), key: Vec::new() });
         let default = json!([{ "$ref": { "kind": PolicyType::ROLE_SCOPE_TAG, "name": "default", "fixed": true } }]);
-        tags.defaults.push(DefaultRule { path: path(field), value: default });
+        tags.defaults.push(DefaultRule { path: path(field), value: default, omit: false });
     }
     tags
 });

@@ -32,6 +32,10 @@ pub struct DefaultRule {
     pub path: Path,
     /// The value that is equal to absent, as it stands in the normal form.
     pub value: Value,
+    /// True when a write that says it is refused, so that it must be left out
+    /// (`sessionControls.disableResilienceDefaults: false` of Conditional Access).
+    #[serde(default)]
+    pub omit: bool,
 }
 
 /// A field that holds the id of another object, or an object with an `id` (`authenticationStrength`).

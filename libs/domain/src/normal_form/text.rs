@@ -30,7 +30,7 @@ pub(super) fn decode(encoding: Encoding, field: &str) -> Option<Value> {
 /// Base64 as tools write it: white space and line breaks inside, padding sometimes missing.
 fn bytes(field: &str) -> Option<Vec<u8>> {
     let mut compact: String = field.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    while compact.len() % 4 != 0 {
+    while !compact.len().is_multiple_of(4) {
         compact.push('=');
     }
     STANDARD.decode(compact).ok()

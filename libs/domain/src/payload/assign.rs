@@ -46,7 +46,7 @@ fn target(target: &Map<String, Value>, names: &Names<'_>, obstacles: &mut Vec<Ob
         match carried {
             None | Some(Ok(None)) => drop(safe.insert(key.clone(), without_annotations(value))),
             Some(Ok(Some(id))) => drop(safe.insert(key.clone(), id.into())),
-            Some(Err(obstacle)) => obstacles.push(obstacle),
+            Some(Err(obstacle)) => obstacles.push(*obstacle),
         }
     }
     safe

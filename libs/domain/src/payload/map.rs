@@ -20,12 +20,17 @@ pub(super) struct Names<'n> {
 
 impl Names<'_> {
     /// The value that stands for a reference in the target; what is no reference stays.
-    pub(super) fn carry(&self, rule: &ReferenceRule, value: &Value, path: &str) -> Result<Option<String>, Obstacle> {
+    pub(super) fn carry(
+        &self,
+        rule: &ReferenceRule,
+        value: &Value,
+        path: &str,
+    ) -> Result<Option<String>, Box<Obstacle>> {
         match refer(rule, value, path, self.source) {
             Referral::Nothing | Referral::Word => Ok(None),
             Referral::To(reference) => match reference.target_id(self.target) {
                 Ok(id) => Ok(Some(id.to_owned())),
-                Err(fault) => Err(Obstacle::Reference { reference, fault }),
+                Err(fault) => Err(Box::new(Obstacle::Reference { reference, fault })),
             },
         }
     }
@@ -95,7 +100,7 @@ impl<'w> Walk<'w> {
             }
         } else if bound {
             self.undeclared(value);
-        } else if found.default.is_none_or(|default| default.value != *value) {
+        } else if found.default.is_none_or(|default| !default.omit || default.value != *value) {
             let mapped = self.value(value, holder, found);
             safe.insert(field.to_owned(), mapped);
         }
@@ -141,7 +146,7 @@ impl<'w> Walk<'w> {
             Ok(Some(id)) if value.is_object() => json!({ "id": id }),
             Ok(Some(id)) => id.into(),
             Err(obstacle) => {
-                self.obstacles.push(obstacle);
+                self.obstacles.push(*obstacle);
                 Value::Null
             }
         }
@@ -156,7 +161,7 @@ impl<'w> Walk<'w> {
         match self.names.carry(rule, &json!(id), &self.place_text()) {
             Ok(mapped) => mapped.map(|id| bind.replace("{id}", &id).into()),
             Err(obstacle) => {
-                self.obstacles.push(obstacle);
+                self.obstacles.push(*obstacle);
                 None
             }
         }
