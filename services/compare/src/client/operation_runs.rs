@@ -1,0 +1,108 @@
+//! OperationRunService, as far as this service starts runs.
+
+use domain::id::{Hash, RequestId, TenantId, WorkspaceId};
+use domain::run::RunType;
+use pb::operation::operation_run_service_client::OperationRunServiceClient;
+use pb::operation::{
+    LookupOperationRunRequest, NewRunItem, StartOperationRunRequest, StartOperationRunResponse, StartOutcome,
+};
+use server::caller::Caller;
+use server::client::Upstream;
+use server::failure::Failure;
+use server::structure::to_struct;
+
+/// Starts operation runs.
+#[derive(Debug, Clone)]
+pub struct OperationRuns {
+    upstream: Upstream,
+}
+
+/// What a start came to, as operation-run-service says it. Passed on, not looked into.
+#[derive(Debug, Clone)]
+pub struct Started(pub StartOperationRunResponse);
+
+/// A run of `inventory.sync` to be started.
+#[derive(Debug, Clone)]
+pub struct NewSync {
+    /// Makes the start idempotent.
+    pub request_id: RequestId,
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// The tenant to be read.
+    pub tenant_id: TenantId,
+    /// Hash of what is read: two starts of the same are one run while it is active.
+    pub identity: Hash,
+    /// Digest of the user's request.
+    pub request_digest: Hash,
+    /// What the run is about, for people.
+    pub context: serde_json::Value,
+    /// What is read, in order.
+    pub items: Vec<NewItem>,
+}
+
+/// One item of a run.
+#[derive(Debug, Clone)]
+pub struct NewItem {
+    /// Its key, and its policy type.
+    pub policy_type: String,
+    /// Its name for people.
+    pub label: String,
+}
+
+impl OperationRuns {
+    /// Starts through this connection.
+    pub fn new(upstream: Upstream) -> Self {
+        Self { upstream }
+    }
+
+    /// Starts a sync on behalf of the caller, or finds the one there is.
+    pub async fn start_sync(&self, caller: &Caller, sync: NewSync) -> Result<Started, Failure> {
+        let items = sync.items.into_iter().map(|item| NewRunItem {
+            key: item.policy_type.clone(),
+            label: item.label,
+            policy_type: item.policy_type,
+            plan: None,
+        });
+        let request = StartOperationRunRequest {
+            request_id: sync.request_id.to_string(),
+            workspace_id: sync.workspace_id.to_string(),
+            r#type: RunType::InventorySync.as_str().to_owned(),
+            tenant_id: sync.tenant_id.to_string(),
+            related_tenant_ids: Vec::new(),
+            identity: sync.identity.as_bytes().to_vec(),
+            context: Some(to_struct(&sync.context)?),
+            items: items.collect(),
+            request_digest: sync.request_digest.as_bytes().to_vec(),
+        };
+        let answer = self.client(caller).start_operation_run(request).await.map_err(Failure::from_upstream)?;
+        Ok(Started(answer.into_inner()))
+    }
+
+    /// What an earlier start with this request id came to, if it made or found a run.
+    pub async fn earlier(
+        &self,
+        caller: &Caller,
+        workspace: WorkspaceId,
+        request_id: RequestId,
+        request_digest: Hash,
+    ) -> Result<Option<Started>, Failure> {
+        let request = LookupOperationRunRequest {
+            workspace_id: workspace.to_string(),
+            request_id: request_id.to_string(),
+            request_digest: request_digest.as_bytes().to_vec(),
+        };
+        let answer = self.client(caller).lookup_operation_run(request).await.map_err(Failure::from_upstream)?;
+        Ok(answer.into_inner().run.map(|run| {
+            Started(StartOperationRunResponse {
+                outcome: StartOutcome::Queued.into(),
+                run: Some(run),
+                reason: String::new(),
+                message: String::new(),
+            })
+        }))
+    }
+
+    fn client(&self, caller: &Caller) -> OperationRunServiceClient<server::client::Outgoing> {
+        OperationRunServiceClient::new(self.upstream.on_behalf_of(caller))
+    }
+}

@@ -1,0 +1,129 @@
+//! What this service can be told, by option or by environment, and its validation.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use clap::Parser;
+use domain::contract::{Contract, Promotion, Registry};
+use domain::id::PolicyType;
+use server::config::duration;
+use server::{ConfigError, Secret, ServerArgs};
+
+/// The options of compare-service.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "compare-service", version, about = "Workspaces, tenants, inventory, compare and promotion preflight")]
+pub struct Args {
+    #[command(flatten)]
+    pub server: ServerArgs,
+
+    /// `postgres://tenantatlas_compare@host/database`; the role owns the schemas access, tenant and inventory.
+    #[arg(long, env = "TENANTATLAS_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Secret,
+    /// Connections to the database.
+    #[arg(long, env = "TENANTATLAS_DATABASE_CONNECTIONS", default_value_t = 16)]
+    pub database_connections: u32,
+    /// How long to wait for the schema at start.
+    #[arg(long, env = "TENANTATLAS_SCHEMA_WAIT", value_parser = duration, default_value = "60s")]
+    pub schema_wait: Duration,
+
+    /// operation-run-service: `http://host:port`, several separated by commas.
+    #[arg(long, env = "TENANTATLAS_OPERATION_RUN_ENDPOINT")]
+    pub operation_run_endpoint: String,
+
+    /// Whether this process also works on runs of `inventory.sync`.
+    #[arg(long, env = "TENANTATLAS_WORKER", action = clap::ArgAction::Set, default_value_t = true)]
+    pub worker: bool,
+    /// Runs worked on at once.
+    #[arg(long, env = "TENANTATLAS_WORKER_RUNS", default_value_t = 4)]
+    pub worker_runs: u32,
+
+    /// Evidence older than this is stale: what rests on it is not promoted.
+    #[arg(long, env = "TENANTATLAS_STALE_AFTER", value_parser = duration, default_value = "24h")]
+    pub stale_after: Duration,
+    /// Policy types that are compared only by default and that this installation promotes all the same, such as
+    /// `conditionalAccessPolicy`.
+    #[arg(long, env = "TENANTATLAS_PROMOTABLE_TYPES", value_delimiter = ',')]
+    pub promotable_types: Vec<String>,
+}
+
+/// Validated settings beyond those of the chassis.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The known types, with this installation's promotable ones.
+    pub registry: Registry,
+    /// Evidence older than this is stale.
+    pub stale_after: time::Duration,
+    /// The database.
+    pub database: pg::Settings,
+}
+
+impl Args {
+    /// Checks every value; the first that cannot be used is named.
+    pub fn validate(&self) -> Result<Config, ConfigError> {
+        if self.database_connections == 0 || self.database_connections > 500 {
+            return Err(ConfigError::new("--database-connections", "must be between 1 and 500"));
+        }
+        if self.worker_runs == 0 || self.worker_runs > 50 {
+            return Err(ConfigError::new("--worker-runs", "must be between 1 and 50"));
+        }
+        if self.stale_after.is_zero() || self.stale_after > Duration::from_secs(366 * 24 * 3600) {
+            return Err(ConfigError::new("--stale-after", "must be more than zero and at most a year (8784h)"));
+        }
+        let contracts = graph::check_registry().map_err(|why| {
+            ConfigError::new("--promotable-types", format!("this build's contracts are not valid: {why}"))
+        })?;
+        Ok(Config {
+            registry: promoting(&contracts, &self.promotable_types)?,
+            stale_after: time::Duration::try_from(self.stale_after)
+                .map_err(|_| ConfigError::new("--stale-after", "is too long"))?,
+            database: pg::Settings::new(self.database_url.expose(), "compare-service")
+                .max_connections(self.database_connections),
+        })
+    }
+}
+
+/// The contracts, with these preview-only types promotable.
+fn promoting(contracts: &Registry, types: &[String]) -> Result<Registry, ConfigError> {
+    let refuse = |why: String| ConfigError::new("--promotable-types", why);
+    let wanted: BTreeSet<PolicyType> =
+        types.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).map(PolicyType::from).collect();
+    for policy_type in &wanted {
+        match contracts.get(policy_type.as_str()) {
+            None => return Err(refuse(format!("{policy_type} is not a known policy type"))),
+            Some(contract) if contract.promotion == Promotion::Never => {
+                return Err(refuse(format!("{policy_type} cannot be promoted in any installation")));
+            }
+            Some(_) => {}
+        }
+    }
+    let promoted = |contract: &Contract| {
+        let mut contract = contract.clone();
+        if wanted.contains(&contract.policy_type) {
+            contract.promotion = Promotion::Promotable;
+        }
+        contract
+    };
+    Registry::new(contracts.iter().map(promoted)).map_err(|why| refuse(why.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn types(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_preview_only_type_can_be_made_promotable_and_others_cannot_be_invented() {
+        let contracts = graph::registry();
+        let class = |registry: &Registry, key| registry.get(key).map(|contract| contract.promotion);
+        assert_eq!(class(contracts, "conditionalAccessPolicy"), Some(Promotion::PreviewOnly));
+        let promoting_it = promoting(contracts, &types(&["conditionalAccessPolicy"])).unwrap();
+        assert_eq!(class(&promoting_it, "conditionalAccessPolicy"), Some(Promotion::Promotable));
+        assert_eq!(promoting_it.len(), contracts.len());
+        for wrong in ["nonsense", "group"] {
+            assert_eq!(promoting(contracts, &types(&[wrong])).unwrap_err().name, "--promotable-types", "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What a request of this service can fail of, and what each means to the caller.
+
+use domain::id::TenantId;
+use server::failure::{Category, Failure, Precondition};
+
+use crate::store::StoreError;
+
+/// Why a request was not answered. Reasons are stable; the API names them per method.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The chassis or another service refused, or a field is wrong.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// The store could not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Absent, or hidden: the two look the same.
+    #[error("not found")]
+    NotFound,
+    /// The request id was used for another request.
+    #[error("the request_id was used for another request")]
+    RequestIdReused,
+    /// A workspace may not lose its last owner.
+    #[error("a workspace needs an owner: make somebody else owner first")]
+    LastOwner,
+    /// A tenant role is for members of the workspace.
+    #[error("the subject is no member of the workspace: add them first")]
+    NotAMember,
+    /// The workspace has the tenant, and the caller may see it.
+    #[error("the workspace has a tenant with this external id already")]
+    TenantAlreadyRegistered(TenantId),
+    /// The external id cannot be registered here; why is not the caller's to know.
+    #[error("a tenant with this external id cannot be registered in this workspace: ask an owner of the workspace")]
+    TenantNotAvailable,
+    /// The tenant's lifecycle does not allow it.
+    #[error("the tenant is not active")]
+    TenantNotOperable,
+    /// Nothing says how the provider is reached.
+    #[error("the tenant has no provider connection: set one first")]
+    ProviderConnectionMissing,
+    /// A tenant is not compared with itself.
+    #[error("source and target must be different tenants")]
+    SameTenant,
+    /// A side has several objects of this identity.
+    #[error("a side has several objects with this identity: rename one of them and sync again")]
+    SubjectAmbiguous,
+    /// Evidence changed between two pages.
+    #[error("the evidence has changed since the first page: start again without page_token")]
+    CompareChanged,
+    /// Evidence changed between two pages of a preflight.
+    #[error("the preflight has changed since the first page: start again without page_token")]
+    PreflightChanged,
+    /// More subjects are ready than one promotion takes.
+    #[error("{ready} subjects are ready, one promotion takes {most}: narrow the selection")]
+    TooManySubjects {
+        /// How many are ready.
+        ready: usize,
+        /// How many one promotion takes.
+        most: usize,
+    },
+}
+
+/// What a use case answers.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::Failure(failure) => failure,
+            Error::Store(error) => store_failure(error),
+            Error::NotFound => Failure::not_found(),
+            Error::RequestIdReused => Failure::already_exists("REQUEST_ID_REUSED", message),
+            Error::LastOwner => gate("LAST_OWNER", "workspace", message),
+            Error::NotAMember => gate("NOT_A_MEMBER", "subject", message),
+            Error::TenantAlreadyRegistered(tenant) => {
+                Failure::already_exists("TENANT_ALREADY_REGISTERED", message).with("tenant_id", tenant.to_string())
+            }
+            Error::TenantNotAvailable => gate("TENANT_NOT_AVAILABLE", "external_tenant_id", message),
+            Error::TenantNotOperable => gate("TENANT_NOT_OPERABLE", "tenant", message),
+            Error::ProviderConnectionMissing => gate("PROVIDER_CONNECTION_MISSING", "tenant", message),
+            Error::SameTenant => Failure::new(Category::InvalidArgument, "SAME_TENANT", message),
+            Error::SubjectAmbiguous => gate("SUBJECT_AMBIGUOUS", "subject_key", message),
+            Error::CompareChanged => Failure::aborted("COMPARE_CHANGED", message),
+            Error::PreflightChanged => Failure::aborted("PREFLIGHT_CHANGED", message),
+            Error::TooManySubjects { ready, most } => gate("TOO_MANY_SUBJECTS", "selection", message)
+                .with("ready", ready.to_string())
+                .with("most", most.to_string()),
+        }
+    }
+}
+
+impl From<Error> for tonic::Status {
+    fn from(error: Error) -> Self {
+        Failure::from(error).into()
+    }
+}
+
+fn gate(reason: &'static str, subject: &str, message: String) -> Failure {
+    Failure::failed_precondition(reason, message.clone()).precondition(Precondition {
+        kind: reason.to_owned(),
+        subject: subject.to_owned(),
+        description: message,
+    })
+}
+
+/// What the database could not do now may work in a moment; anything a statement did not expect is a defect.
+fn store_failure(error: StoreError) -> Failure {
+    use pg::Failure::{Deadlock, Serialization, Timeout, Unavailable};
+    match &error {
+        StoreError::Database(cause)
+            if matches!(pg::failure(cause), Deadlock | Serialization | Timeout | Unavailable) =>
+        {
+            Failure::unavailable("the database").caused_by(error)
+        }
+        _ => Failure::internal(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_preconditions_and_say_what_to_do() {
+        let failure = Failure::from(Error::LastOwner);
+        assert_eq!((failure.category(), failure.reason()), (Category::FailedPrecondition, "LAST_OWNER"));
+        assert_eq!(Failure::from(Error::SameTenant).category(), Category::InvalidArgument);
+        assert_eq!(Failure::from(Error::PreflightChanged).category(), Category::Aborted);
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_is_a_defect_and_a_busy_database_is_not() {
+        let unreadable = StoreError::Unreadable { table: "t", column: "c", id: "1".into(), why: "x".into() };
+        assert_eq!(Failure::from(Error::Store(unreadable)).category(), Category::Internal);
+        assert_eq!(Failure::from(Error::from(sqlx::Error::PoolTimedOut)).category(), Category::Unavailable);
+    }
+}

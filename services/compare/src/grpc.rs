@@ -1,0 +1,47 @@
+//! The wire: requests are parsed once into values, use cases answer with values, converters make messages of them. Nothing
+//! here decides.
+
+pub mod convert;
+
+mod compare;
+mod inventory;
+mod tenant;
+mod workspace;
+
+use server::Services;
+use server::config::Limits;
+
+use crate::state::State;
+
+/// The four services of this process over one state.
+#[derive(Debug, Clone)]
+pub struct Api {
+    state: State,
+}
+
+impl Api {
+    /// Answers out of `state`.
+    pub fn new(state: State) -> Self {
+        Self { state }
+    }
+
+    /// The generated servers, with their message limits.
+    pub fn services(self, limits: &Limits) -> Services {
+        use pb::compare::compare_service_server::CompareServiceServer;
+        use pb::inventory::inventory_service_server::InventoryServiceServer;
+        use pb::tenant::tenant_service_server::TenantServiceServer;
+        use pb::workspace::workspace_service_server::WorkspaceServiceServer;
+        macro_rules! limited {
+            ($server:ident) => {
+                $server::new(self.clone())
+                    .max_decoding_message_size(limits.max_request_bytes)
+                    .max_encoding_message_size(limits.max_response_bytes)
+            };
+        }
+        Services::new()
+            .add(limited!(WorkspaceServiceServer))
+            .add(limited!(TenantServiceServer))
+            .add(limited!(InventoryServiceServer))
+            .add(limited!(CompareServiceServer))
+    }
+}

@@ -1,0 +1,45 @@
+//! Tenants and provider connections.
+
+use domain::tenant::Lifecycle;
+use pb::tenant as wire;
+use server::fields;
+
+use crate::store::provider_connection::ProviderConnection;
+use crate::store::tenant::Tenant;
+
+/// A tenant.
+pub fn to_tenant(tenant: &Tenant) -> wire::Tenant {
+    wire::Tenant {
+        tenant_id: tenant.id.to_string(),
+        workspace_id: tenant.workspace_id.to_string(),
+        name: tenant.name.clone(),
+        external_tenant_id: tenant.external_tenant_id.clone(),
+        domain: tenant.domain.clone(),
+        lifecycle: to_lifecycle(tenant.lifecycle).into(),
+        provider_connected: tenant.provider_connected,
+        create_time: Some(fields::to_timestamp(tenant.created_at)),
+    }
+}
+
+fn to_lifecycle(lifecycle: Lifecycle) -> wire::TenantLifecycle {
+    match lifecycle {
+        Lifecycle::Draft => wire::TenantLifecycle::Draft,
+        Lifecycle::Onboarding => wire::TenantLifecycle::Onboarding,
+        Lifecycle::Active => wire::TenantLifecycle::Active,
+        Lifecycle::Archived => wire::TenantLifecycle::Archived,
+    }
+}
+
+/// A provider connection.
+pub fn to_provider_connection(connection: &ProviderConnection) -> wire::ProviderConnection {
+    wire::ProviderConnection {
+        provider_connection_id: connection.id.to_string(),
+        tenant_id: connection.tenant_id.to_string(),
+        base_url: connection.route.base_url.clone(),
+        authority_url: connection.route.authority_url.clone(),
+        client_id: connection.route.client_id.clone(),
+        credential_reference: connection.route.credential_reference.clone(),
+        update_time: Some(fields::to_timestamp(connection.updated_at)),
+        external_tenant_id: connection.external_tenant_id.clone(),
+    }
+}

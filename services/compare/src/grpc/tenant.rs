@@ -1,0 +1,92 @@
+//! TenantService on the wire.
+
+use pb::tenant as wire;
+use pb::tenant::tenant_service_server::TenantService;
+use server::fields::{self, Page, PageToken};
+use tonic::{Request, Response, Status};
+
+use super::Api;
+use super::convert::tenant::{to_provider_connection, to_tenant};
+use crate::tenant::{self, MAX_ADDRESS_CHARS, MAX_DOMAIN_CHARS, RegisterTenant, SetProviderConnection, checked_route};
+use crate::workspace::MAX_NAME_CHARS;
+
+#[tonic::async_trait]
+impl TenantService for Api {
+    async fn register_tenant(
+        &self,
+        request: Request<wire::RegisterTenantRequest>,
+    ) -> Result<Response<wire::RegisterTenantResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.into_inner();
+        let asked = RegisterTenant {
+            request_id: fields::id("request_id", &message.request_id)?,
+            workspace_id: fields::id("workspace_id", &message.workspace_id)?,
+            name: fields::text("name", &message.name, MAX_NAME_CHARS)?.to_owned(),
+            // One spelling, so that a tenant cannot be registered twice in two.
+            external_tenant_id: fields::uuid("external_tenant_id", &message.external_tenant_id)?.to_string(),
+            domain: fields::optional_text("domain", &message.domain, MAX_DOMAIN_CHARS)?.unwrap_or_default().to_owned(),
+        };
+        let tenant = tenant::register_tenant(&self.state, &caller, &asked).await?;
+        Ok(Response::new(wire::RegisterTenantResponse { tenant: Some(to_tenant(&tenant)) }))
+    }
+
+    async fn get_tenant(
+        &self,
+        request: Request<wire::GetTenantRequest>,
+    ) -> Result<Response<wire::GetTenantResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.get_ref();
+        let workspace = fields::id("workspace_id", &message.workspace_id)?;
+        let id = fields::id("tenant_id", &message.tenant_id)?;
+        let tenant = tenant::get_tenant(&self.state, &caller, workspace, id).await?;
+        Ok(Response::new(wire::GetTenantResponse { tenant: Some(to_tenant(&tenant)) }))
+    }
+
+    async fn list_tenants(
+        &self,
+        request: Request<wire::ListTenantsRequest>,
+    ) -> Result<Response<wire::ListTenantsResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.get_ref();
+        let workspace = fields::id("workspace_id", &message.workspace_id)?;
+        let tokens = PageToken::bound_to("ListTenants", [&message.workspace_id]);
+        let page = Page::read(tokens, message.page_size, &message.page_token, 100, 1000)?;
+        let (tenants, next_page_token) = tenant::list_tenants(&self.state, &caller, workspace, &page).await?;
+        let tenants = tenants.iter().map(to_tenant).collect();
+        Ok(Response::new(wire::ListTenantsResponse { tenants, next_page_token }))
+    }
+
+    async fn set_provider_connection(
+        &self,
+        request: Request<wire::SetProviderConnectionRequest>,
+    ) -> Result<Response<wire::SetProviderConnectionResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.into_inner();
+        let asked = SetProviderConnection {
+            workspace_id: fields::id("workspace_id", &message.workspace_id)?,
+            tenant_id: fields::id("tenant_id", &message.tenant_id)?,
+            route: checked_route(
+                fields::text("base_url", &message.base_url, MAX_ADDRESS_CHARS)?,
+                fields::text("authority_url", &message.authority_url, MAX_ADDRESS_CHARS)?,
+                fields::text("client_id", &message.client_id, MAX_ADDRESS_CHARS)?,
+                fields::text("credential_reference", &message.credential_reference, MAX_ADDRESS_CHARS)?,
+            )?,
+        };
+        let connection = tenant::set_provider_connection(&self.state, &caller, &asked).await?;
+        let provider_connection = Some(to_provider_connection(&connection));
+        Ok(Response::new(wire::SetProviderConnectionResponse { provider_connection }))
+    }
+
+    async fn get_provider_connection(
+        &self,
+        request: Request<wire::GetProviderConnectionRequest>,
+    ) -> Result<Response<wire::GetProviderConnectionResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.get_ref();
+        let workspace = fields::id("workspace_id", &message.workspace_id)?;
+        let id = fields::id("tenant_id", &message.tenant_id)?;
+        let connection = tenant::get_provider_connection(&self.state, &caller, workspace, id).await?;
+        let provider_connection = Some(to_provider_connection(&connection));
+        Ok(Response::new(wire::GetProviderConnectionResponse { provider_connection }))
+    }
+}

@@ -1,0 +1,47 @@
+//! Putting the service together: settings, database, chassis, servers, worker.
+
+use std::sync::Arc;
+
+use clap::Parser as _;
+use server::{AccessReader, Bound, Chassis, StartError};
+use tokio::time::Instant;
+
+use crate::client::{Audit, OperationRuns};
+use crate::config::Args;
+use crate::grpc::Api;
+use crate::state::State;
+
+/// The newest migration this service reads or writes columns of.
+const SCHEMA: i64 = 10;
+
+/// Reads the options of the process and serves until told to stop.
+pub async fn run() -> Result<(), StartError> {
+    bind(&Args::parse()).await?.run().await
+}
+
+/// Everything up to listening; [`Bound::run`] serves.
+pub async fn bind(args: &Args) -> Result<Bound, StartError> {
+    let chassis = Chassis::start(&args.server, "compare-service", pb::FILE_DESCRIPTOR_SET)?;
+    start(args, &chassis).await
+}
+
+/// The same on a chassis that the caller can shut down.
+pub async fn start(args: &Args, chassis: &Chassis) -> Result<Bound, StartError> {
+    let config = args.validate()?;
+    let db = pg::Db::connect(&config.database)
+        .await
+        .map_err(|error| StartError::service("cannot connect to the database", error))?;
+    pg::wait_for_schema(db.pool(), SCHEMA, Instant::now() + args.schema_wait)
+        .await
+        .map_err(|error| StartError::service("the schema is not ready", error))?;
+    let operation_run = chassis.upstream("--operation-run-endpoint", &args.operation_run_endpoint)?;
+    let state = State {
+        access: AccessReader::new(db.pool().clone()),
+        registry: Arc::new(config.registry),
+        operation_runs: OperationRuns::new(operation_run.clone()),
+        audit: Audit::new(operation_run),
+        stale_after: config.stale_after,
+        db,
+    };
+    chassis.bind(Api::new(state).services(chassis.limits())).await
+}

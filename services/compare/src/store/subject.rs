@@ -1,0 +1,227 @@
+//! `inventory.item` as a compare sees it: identity and hashes of many rows, and, for few of them, what is behind the hashes.
+
+use domain::compare::{Evidence, SubjectRow};
+use domain::id::{ExternalId, Hash, PolicyType, PolicyVersionId, SubjectKey, TenantId, WorkspaceId};
+use domain::observe::SubjectFacts;
+use serde_json::Value;
+use sqlx::postgres::PgRow;
+use sqlx::types::Json;
+use sqlx::{PgConnection, Row as _};
+use uuid::Uuid;
+
+use super::{Result, unreadable};
+
+/// Both sides of a compare.
+#[derive(Debug, Default)]
+pub struct Sides {
+    /// Rows of the source tenant.
+    pub source: Vec<SubjectRow>,
+    /// Rows of the target tenant.
+    pub target: Vec<SubjectRow>,
+}
+
+/// Which rows can matter to a compare. Narrower is faster, wider is never wrong: the decision filters again.
+#[derive(Debug, Clone)]
+pub struct Reach<'a> {
+    /// Governed policy types of the selection.
+    pub policy_types: &'a [&'a str],
+    /// Only these subjects; empty for all.
+    pub subject_keys: &'a [&'a str],
+}
+
+/// The rows of both tenants in one statement, so that both sides are of one moment.
+///
+/// What a complete read no longer found is gone. What a partial read did not find may still be there: it is kept, and its
+/// hashes prove nothing.
+pub async fn sides(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    source: TenantId,
+    target: TenantId,
+    reach: &Reach<'_>,
+) -> Result<Sides> {
+    // Columns are read by position and no document is touched: this is the one statement that returns tens of thousands.
+    let rows = sqlx::query(
+        "SELECT tenant_id = $2, subject_key, policy_type, display_name, platform, external_id, normal_hash,
+                coalesce(assignments_hash, $6),
+                CASE WHEN missing_since IS NOT NULL THEN 2 WHEN evidence = 'whole' THEN 0
+                     WHEN evidence = 'secrets_hidden' THEN 1 ELSE 2 END
+         FROM inventory.item
+         WHERE workspace_id = $1 AND tenant_id IN ($2, $3) AND policy_type = ANY ($4)
+           AND (cardinality($5::text[]) = 0 OR subject_key = ANY ($5))
+           AND NOT missing_confirmed",
+    )
+    .bind(workspace.uuid())
+    .bind(source.uuid())
+    .bind(target.uuid())
+    .bind(reach.policy_types)
+    .bind(reach.subject_keys)
+    .bind(no_assignments().as_bytes().as_slice())
+    .fetch_all(conn)
+    .await?;
+    let mut sides = Sides::default();
+    for row in &rows {
+        let side = if row.try_get(0)? { &mut sides.source } else { &mut sides.target };
+        side.push(read_subject(row)?);
+    }
+    Ok(sides)
+}
+
+/// What is behind the hashes of one object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Behind {
+    /// The object's id in its tenant.
+    pub external_id: ExternalId,
+    /// Its type.
+    pub policy_type: PolicyType,
+    /// What a preflight decides by.
+    pub facts: SubjectFacts,
+    /// Its newest captured content.
+    pub version_id: PolicyVersionId,
+}
+
+/// What is behind the hashes of these objects of a tenant, given as parallel lists. In no order.
+pub async fn behind(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    tenant: TenantId,
+    policy_types: &[&str],
+    external_ids: &[&str],
+) -> Result<Vec<Behind>> {
+    let rows = sqlx::query(
+        "SELECT i.policy_type, i.external_id, i.facts, i.current_version_id
+         FROM unnest($3::text[], $4::text[]) AS w (policy_type, external_id)
+         JOIN inventory.item i ON i.workspace_id = $1 AND i.tenant_id = $2
+             AND i.policy_type = w.policy_type AND i.external_id = w.external_id",
+    )
+    .bind(workspace.uuid())
+    .bind(tenant.uuid())
+    .bind(policy_types)
+    .bind(external_ids)
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let external_id: String = row.try_get(1)?;
+            let facts: Json<SubjectFacts> =
+                row.try_get(2).map_err(|why| unreadable("inventory.item", "facts", &external_id, why))?;
+            Ok(Behind {
+                policy_type: PolicyType::new(row.try_get::<String, _>(0)?),
+                facts: facts.0,
+                version_id: PolicyVersionId(row.try_get(3)?),
+                external_id: ExternalId(external_id),
+            })
+        })
+        .collect()
+}
+
+/// The forms of one object, for a difference by fields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forms {
+    /// Content in normal form.
+    pub normal: Value,
+    /// Assignments in normal form.
+    pub assignments: Value,
+}
+
+/// The forms of one object of a tenant.
+pub async fn forms(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    tenant: TenantId,
+    policy_type: &PolicyType,
+    external_id: &ExternalId,
+) -> Result<Option<Forms>> {
+    let row = sqlx::query(
+        "SELECT normal_form, coalesce(assignments_form, '[]') FROM inventory.item
+         WHERE workspace_id = $1 AND tenant_id = $2 AND policy_type = $3 AND external_id = $4",
+    )
+    .bind(workspace.uuid())
+    .bind(tenant.uuid())
+    .bind(policy_type.as_str())
+    .bind(external_id.as_str())
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| Ok(Forms { normal: row.try_get(0)?, assignments: row.try_get(1)? })).transpose()
+}
+
+/// One referable object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// Its kind.
+    pub kind: PolicyType,
+    /// Its id in the tenant.
+    pub external_id: ExternalId,
+    /// Its identity across tenants, which holds the name that references carry.
+    pub subject_key: SubjectKey,
+    /// Its name for people.
+    pub display_name: String,
+}
+
+/// The names of a tenant's objects of these kinds after a position, by kind and id.
+pub async fn names(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    tenant: TenantId,
+    kinds: &[&str],
+    after: Option<&(String, String)>,
+    limit: i64,
+) -> Result<Vec<Name>> {
+    let rows = sqlx::query(
+        "SELECT policy_type, external_id, subject_key, display_name FROM inventory.item
+         WHERE workspace_id = $1 AND tenant_id = $2 AND policy_type = ANY ($3) AND NOT missing_confirmed
+           AND ($4::text IS NULL OR (policy_type COLLATE \"C\", external_id COLLATE \"C\") > ($4, $5))
+         ORDER BY policy_type COLLATE \"C\", external_id COLLATE \"C\" LIMIT $6",
+    )
+    .bind(workspace.uuid())
+    .bind(tenant.uuid())
+    .bind(kinds)
+    .bind(after.map(|after| after.0.as_str()))
+    .bind(after.map(|after| after.1.as_str()))
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Name {
+                kind: PolicyType::new(row.try_get::<String, _>(0)?),
+                external_id: ExternalId(row.try_get(1)?),
+                subject_key: SubjectKey(row.try_get(2)?),
+                display_name: row.try_get(3)?,
+            })
+        })
+        .collect()
+}
+
+fn read_subject(row: &PgRow) -> Result<SubjectRow> {
+    let subject_key: String = row.try_get(1)?;
+    let bytes = |index: usize, column: &'static str| -> Result<Hash> {
+        Hash::from_slice(row.try_get(index)?)
+            .ok_or_else(|| unreadable("inventory.item", column, &subject_key, "not 32 bytes"))
+    };
+    let platform: &str = row.try_get(4)?;
+    Ok(SubjectRow {
+        policy_type: PolicyType::new(row.try_get::<&str, _>(2)?),
+        display_name: row.try_get(3)?,
+        platform: Some(platform).filter(|platform| !platform.is_empty()).map(str::to_owned),
+        external_id: ExternalId(row.try_get(5)?),
+        normal_hash: bytes(6, "normal_hash")?,
+        assignments_hash: bytes(7, "assignments_hash")?,
+        evidence: match row.try_get::<i32, _>(8)? {
+            0 => Evidence::Whole,
+            1 => Evidence::SecretsHidden,
+            _ => Evidence::Incomplete,
+        },
+        subject_key: SubjectKey(subject_key),
+    })
+}
+
+/// The assignments hash of an object without assignments, for rows of types that have none.
+fn no_assignments() -> Hash {
+    Hash::of(domain::json::canonical(&Value::Array(Vec::new())))
+}
+
+/// The tenants of a workspace as their ids are bound in SQL.
+pub fn uuids(tenants: impl IntoIterator<Item = TenantId>) -> Vec<Uuid> {
+    tenants.into_iter().map(TenantId::uuid).collect()
+}

@@ -1,0 +1,1 @@
+//! Works on runs of `inventory.sync`: reads a tenant by policy type and remembers what it sees.

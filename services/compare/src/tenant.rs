@@ -1,0 +1,18 @@
+//! TenantService: tenants and how the provider is reached for them.
+
+mod get_provider_connection;
+mod get_tenant;
+mod list_tenants;
+mod register_tenant;
+mod set_provider_connection;
+
+pub use get_provider_connection::get_provider_connection;
+pub use get_tenant::get_tenant;
+pub use list_tenants::list_tenants;
+pub use register_tenant::{RegisterTenant, register_tenant};
+pub use set_provider_connection::{SetProviderConnection, checked_route, set_provider_connection};
+
+/// The most characters of a domain name.
+pub const MAX_DOMAIN_CHARS: usize = 253;
+/// The most characters of an address or a credential reference.
+pub const MAX_ADDRESS_CHARS: usize = 1000;

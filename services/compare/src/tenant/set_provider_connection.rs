@@ -1,0 +1,122 @@
+//! Says how the provider is reached for a tenant.
+
+use domain::access::{Capability, Need};
+use domain::id::{ProviderConnectionId, TenantId, WorkspaceId};
+use graph::{Connection, ConnectionError, CredentialReference};
+use server::ambient;
+use server::caller::Caller;
+use server::failure::Failure;
+
+use crate::error::{Error, Result};
+use crate::state::State;
+use crate::store;
+use crate::store::provider_connection::{ProviderConnection, Route};
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct SetProviderConnection {
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// How the provider is reached from now on; made by [`checked_route`].
+    pub route: Route,
+}
+
+/// Makes it so, putting the connection before aside. Setting the same again changes nothing.
+pub async fn set_provider_connection(
+    state: &State,
+    caller: &Caller,
+    request: &SetProviderConnection,
+) -> Result<ProviderConnection> {
+    let (workspace, tenant) = (request.workspace_id, request.tenant_id);
+    let need = Need::OnTenant(tenant, Capability::ProviderConnectionManage);
+    state.authorise(caller, workspace, &[tenant], &[need]).await?;
+    let mut tx = state.db.workspace(workspace.uuid()).await?;
+    // Two changes happen one after the other; the index allows one connection in use.
+    store::tenant::lock(&mut tx, workspace, tenant).await?;
+    match store::provider_connection::find(&mut tx, workspace, tenant).await? {
+        Some(present) if present.route == request.route => return Ok(present),
+        Some(_) => store::provider_connection::disable(&mut tx, workspace, tenant).await?,
+        None => {}
+    }
+    let id = ProviderConnectionId(ambient::fresh_id());
+    store::provider_connection::insert(&mut tx, workspace, tenant, id, &request.route).await?;
+    let present = store::provider_connection::find(&mut tx, workspace, tenant).await?.ok_or(Error::NotFound)?;
+    tx.commit().await?;
+    Ok(present)
+}
+
+/// Checks what the provider crate will check when it opens the connection, so that a mistake is told to whoever makes it.
+///
+/// # Errors
+/// INVALID_ARGUMENT naming the field. A credential reference is not repeated: it may be a pasted secret.
+pub fn checked_route(
+    base_url: &str,
+    authority_url: &str,
+    client_id: &str,
+    credential_reference: &str,
+) -> std::result::Result<Route, Failure> {
+    let credential: CredentialReference =
+        credential_reference.parse().map_err(|why: graph::CredentialReferenceError| {
+            Failure::invalid_argument("credential_reference", why.to_string())
+        })?;
+    if has_version_segment(base_url) {
+        return Err(Failure::invalid_argument(
+            "base_url",
+            "must not end in an API version; it is added by policy type",
+        ));
+    }
+    let check = |authority, base| Connection::new("tenant", client_id, credential.clone(), authority, base);
+    let refuse = |field: &'static str| {
+        move |why: ConnectionError| {
+            let field = if why == ConnectionError::InvalidClientId { "client_id" } else { field };
+            Failure::invalid_argument(field, why.to_string())
+        }
+    };
+    check(None, Some(base_url)).map_err(refuse("base_url"))?;
+    check(Some(authority_url), None).map_err(refuse("authority_url"))?;
+    Ok(Route {
+        base_url: base_url.trim_end_matches('/').to_owned(),
+        authority_url: authority_url.trim_end_matches('/').to_owned(),
+        client_id: client_id.to_owned(),
+        credential_reference: credential.to_string(),
+    })
+}
+
+fn has_version_segment(base_url: &str) -> bool {
+    matches!(base_url.trim_end_matches('/').rsplit('/').next(), Some("beta" | "v1.0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRAPH: &str = graph::PUBLIC_GRAPH;
+    const AUTHORITY: &str = graph::PUBLIC_AUTHORITY;
+
+    fn message(base: &str, authority: &str, client: &str, credential: &str) -> String {
+        checked_route(base, authority, client, credential).unwrap_err().message().to_owned()
+    }
+
+    #[test]
+    fn a_route_is_kept_in_one_spelling() {
+        let route = checked_route("https://graph.microsoft.com/", AUTHORITY, "app-1", "file:///run/secret").unwrap();
+        assert_eq!((route.base_url.as_str(), route.credential_reference.as_str()), (GRAPH, "file:/run/secret"));
+    }
+
+    #[test]
+    fn each_mistake_names_its_field() {
+        for (route, field) in [
+            (("http://graph.example", AUTHORITY, "app", "env:X"), "base_url:"),
+            (("https://graph.microsoft.com/beta/", AUTHORITY, "app", "env:X"), "base_url:"),
+            ((GRAPH, "login", "app", "env:X"), "authority_url:"),
+            ((GRAPH, AUTHORITY, "a/b", "env:X"), "client_id:"),
+            ((GRAPH, AUTHORITY, "app", "hunter2"), "credential_reference:"),
+        ] {
+            let said = message(route.0, route.1, route.2, route.3);
+            assert!(said.starts_with(field), "{said}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+    }
+}
