@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 pub use order::{Plan, plan};
 pub use settle::{Absence, SettleRule};
-pub use waves::waves;
 pub use step::{Decision, Found, Intent, StepReason, TargetNow, Verification, step, verify};
+pub use waves::waves;
 
 use crate::id::{ExternalId, Hash, PolicyType, PolicyVersionId, SubjectKey};
 

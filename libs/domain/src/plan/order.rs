@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::PlanItem;
+use super::{Action, PlanItem};
 use crate::id::{Hash, PolicyType, SubjectKey};
 
 /// The items of a promotion in the order of work.
@@ -10,8 +10,8 @@ use crate::id::{Hash, PolicyType, SubjectKey};
 pub struct Plan {
     /// Each item after those it refers to; otherwise by the order of its type, then by type and key.
     pub items: Vec<PlanItem>,
-    /// Items that refer to one another in a circle, each circle sorted. Their order among themselves is arbitrary but
-    /// stable: a preflight lets such items through only where the target already has what they refer to.
+    /// Items to be created that refer to one another in a circle, so that no order can do them all; each circle sorted.
+    /// A preflight lets no such items through.
     pub cycles: Vec<Vec<SubjectKey>>,
     /// Hash over the items: equal plans do the same. Part of a promotion run's identity.
     pub identity: Hash,
@@ -19,11 +19,15 @@ pub struct Plan {
 
 /// Orders items. `type_order` is the contracts' order: foundations have small numbers.
 ///
+/// An item always comes after what it refers to and is created by the same plan. It also comes after what it refers to
+/// and is only updated, unless that would make a circle: the object is there already, so nothing is lost.
+///
 /// The result does not depend on the order of the input; keys are unique in it.
 pub fn plan(mut items: Vec<PlanItem>, type_order: impl Fn(&PolicyType) -> u32) -> Plan {
     items
         .sort_by_cached_key(|item| (type_order(&item.policy_type), item.policy_type.clone(), item.subject_key.clone()));
-    let (order, cycles) = topological(&edges(&items));
+    let created: Vec<bool> = items.iter().map(|item| item.action() == Action::Create).collect();
+    let (order, cycles) = topological(&edges(&items), &created);
     let cycles = cycles
         .into_iter()
         .map(|cycle| cycle.into_iter().map(|position| items[position].subject_key.clone()).collect())
@@ -49,9 +53,9 @@ fn edges(items: &[PlanItem]) -> Vec<BTreeSet<usize>> {
         .collect()
 }
 
-/// Positions such that each comes after those it waits for, the smallest possible first, with the circles that had to be
-/// broken, each at its smallest member.
-fn topological(waits_for: &[BTreeSet<usize>]) -> (Vec<usize>, Vec<Vec<usize>>) {
+/// Positions such that each comes after those it waits for, the smallest possible first, with the circles that could not
+/// be honoured. A circle is broken where an item waits only for what is there already, else at its smallest member.
+fn topological(waits_for: &[BTreeSet<usize>], created: &[bool]) -> (Vec<usize>, Vec<Vec<usize>>) {
     let mut waited_for_by = vec![Vec::new(); waits_for.len()];
     for (position, others) in waits_for.iter().enumerate() {
         for other in others {
@@ -62,7 +66,7 @@ fn topological(waits_for: &[BTreeSet<usize>]) -> (Vec<usize>, Vec<Vec<usize>>) {
     let mut free: BTreeSet<usize> = (0..open.len()).filter(|position| open[*position] == 0).collect();
     let mut waiting: BTreeSet<usize> = (0..open.len()).filter(|position| open[*position] > 0).collect();
     let mut order = Vec::with_capacity(open.len());
-    let mut cycles: Vec<Vec<usize>> = Vec::new();
+    let mut cycles = Vec::new();
     loop {
         while let Some(position) = free.pop_first() {
             order.push(position);
@@ -73,18 +77,21 @@ fn topological(waits_for: &[BTreeSet<usize>]) -> (Vec<usize>, Vec<Vec<usize>>) {
                 }
             }
         }
-        let Some(cycle) = first_cycle(waits_for, &waiting) else { return (order, cycles) };
-        waiting.remove(&cycle[0]);
-        free.insert(cycle[0]);
-        // Breaking a large circle may leave a smaller one inside it, which has been reported with the large one.
-        if !cycles.iter().any(|known| cycle.iter().all(|position| known.contains(position))) {
-            cycles.push(cycle);
-        }
+        let Some(circle) = first_circle(waits_for, &waiting) else { return (order, cycles) };
+        let needs_none =
+            |position: &usize| !waits_for[*position].iter().any(|other| waiting.contains(other) && created[*other]);
+        let next = circle.iter().copied().find(needs_none).unwrap_or_else(|| {
+            cycles.push(circle.clone());
+            circle[0]
+        });
+        waiting.remove(&next);
+        free.insert(next);
     }
 }
 
-/// The smallest waiting position that waits for itself through others, with all that are in circles with it, sorted.
-fn first_cycle(waits_for: &[BTreeSet<usize>], waiting: &BTreeSet<usize>) -> Option<Vec<usize>> {
+/// Positions that wait for one another and for nothing else, sorted: of all such circles the one with the smallest
+/// member. There is one whenever something waits and nothing is free.
+fn first_circle(waits_for: &[BTreeSet<usize>], waiting: &BTreeSet<usize>) -> Option<Vec<usize>> {
     let reachable = |from: usize| {
         let mut seen = BTreeSet::new();
         let mut open = vec![from];
@@ -95,7 +102,7 @@ fn first_cycle(waits_for: &[BTreeSet<usize>], waiting: &BTreeSet<usize>) -> Opti
     };
     waiting.iter().find_map(|start| {
         let ahead = reachable(*start);
-        ahead.contains(start).then(|| ahead.into_iter().filter(|other| reachable(*other).contains(start)).collect())
+        ahead.iter().all(|other| reachable(*other).contains(start)).then(|| ahead.into_iter().collect())
     })
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::evidence::CoverageState;
 use super::judge::{Candidate, label};
 use super::reason::{Absent, absent};
 use super::{Evidence, ReferenceName};
@@ -23,13 +24,20 @@ pub(super) fn settle(evidence: &Evidence<'_>, candidates: &mut [Candidate<'_>]) 
         for (need, key) in candidate.needs.iter().zip(keys) {
             let why = match key {
                 Some(key) if ready.contains(&key) => continue,
-                Some(key) if promoted.contains(&key) => Absent::NotReady,
-                _ => Absent::NotPromoted,
+                Some(key) if promoted.contains(&key) => Absent::Unready,
+                _ if !was_read(evidence, need) => Absent::Unread,
+                _ => Absent::LeftOut,
             };
             let label = label(evidence.registry.get(need.kind.as_str()), &need.kind);
             candidate.reasons.insert(absent(need, why, &label));
         }
     }
+}
+
+/// Whether the target's objects of the needed kind are known at all.
+fn was_read(evidence: &Evidence<'_>, need: &Reference) -> bool {
+    let coverage = evidence.target.coverage.get(&need.kind);
+    coverage.is_some_and(|coverage| matches!(coverage.state, CoverageState::Observed | CoverageState::Partial))
 }
 
 fn needed_key(need: &Reference) -> Option<SubjectKey> {

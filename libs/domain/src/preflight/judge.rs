@@ -10,7 +10,7 @@ use super::{Evidence, ReferenceName};
 use crate::compare::{self, CompareState, ComparedSubject, SubjectRow};
 use crate::contract::{Contract, Promotion};
 use crate::id::{PolicyType, PolicyVersionId};
-use crate::reference::{MappingFault, Reference};
+use crate::reference::{MappingFault, Reference, Standing};
 use crate::tenant::Lifecycle;
 
 /// A source subject that is not identical, on its way to a class.
@@ -63,12 +63,7 @@ pub(super) fn judge<'e>(evidence: &Evidence<'e>, subject: &'e ComparedSubject<'e
             judge_immutable(source, target, reasons);
         }
     }
-    if subject.state == CompareState::NotComparable && reasons.is_empty() {
-        reasons.insert(Reason::new(
-            ReasonCode::TargetEvidenceStale,
-            "What was read of the target does not tell whether it differs. Sync the target tenant.",
-        ));
-    }
+    judge_comparability(subject, reasons);
     for captured in sources.iter().filter_map(|(_, captured)| *captured) {
         judge_references(evidence, captured, &mut candidate);
     }
@@ -260,6 +255,20 @@ fn judge_target(row: &SubjectRow, captured: Option<&Captured>, reasons: &mut BTr
     }
 }
 
+/// A subject that cannot be compared has a reason for it: mostly those of its objects ([`judge_source`],
+/// [`judge_target`]), else that only the target hides something.
+fn judge_comparability(subject: &ComparedSubject<'_>, reasons: &mut BTreeSet<Reason>) {
+    let explained = subject.source.iter().any(|row| row.evidence != compare::Evidence::Whole)
+        || subject.target.iter().any(|row| row.evidence == compare::Evidence::Incomplete);
+    if subject.state == CompareState::NotComparable && !explained {
+        reasons.insert(Reason::new(
+            ReasonCode::SecretValueUnavailable,
+            "The target's object holds secret values that the provider does not give back, so it cannot be told whether it \
+             differs. Check it in the target tenant.",
+        ));
+    }
+}
+
 fn default_object() -> Reason {
     Reason::new(
         ReasonCode::ProviderDefaultObject,
@@ -299,7 +308,8 @@ fn judge_references<'e>(evidence: &Evidence<'e>, captured: &'e Captured, candida
                 candidate.reasons.insert(mapping_fault(reference, fault, &label));
             }
         }
-        if let Some(name) = &reference.name {
+        // What is the same in every tenant waits for nobody.
+        if let (Standing::Named, Some(name)) = (reference.standing, &reference.name) {
             candidate.references.push(ReferenceName { kind: reference.kind.clone(), name: name.clone() });
         }
     }

@@ -127,9 +127,11 @@ pub(super) fn unmapped(kind: &PolicyType) -> ReasonCode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Absent {
     /// It is not part of this promotion.
-    NotPromoted,
+    LeftOut,
     /// It is, but is not ready itself.
-    NotReady,
+    Unready,
+    /// Nobody knows: the target's objects of that kind were not read.
+    Unread,
 }
 
 /// The sentence for a reference that the target's names cannot carry. `label` is what the kind is called.
@@ -158,8 +160,12 @@ pub(super) fn mapping_fault(reference: &Reference, fault: MappingFault, label: &
 pub(super) fn absent(reference: &Reference, absent: Absent, label: &str) -> Reason {
     let (name, label) = (&reference.display_name, in_sentence(label));
     let message = match absent {
-        Absent::NotPromoted => missing_in_target(&label, name),
-        Absent::NotReady => format!(
+        Absent::LeftOut => missing_in_target(&label, name),
+        Absent::Unread => format!(
+            "It needs the {label} \"{name}\", and objects of that type have not been read in the target tenant. Sync the target \
+             tenant."
+        ),
+        Absent::Unready => format!(
             "It needs the {label} \"{name}\", which the target tenant does not have and which is not ready to be promoted \
              itself. Resolve that first."
         ),

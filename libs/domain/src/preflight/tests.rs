@@ -1,13 +1,12 @@
-//! Each reason by an example, the stories of specification 264 that are decisions, and the laws.
+//! Each reason by an example. Beside it: the stories of specification 264 that are decisions, and the laws.
 
 mod laws;
+mod stories;
 mod world;
 
 use time::Duration;
 
 use super::*;
-use crate::confirmation::{Confirmation, ConfirmationField, confirm};
-use crate::id::PolicyVersionId;
 use crate::observe::Invalid;
 use crate::plan;
 use crate::reference::Standing;
@@ -191,7 +190,9 @@ fn what_cannot_be_compared_is_never_ready() {
     let world = World { source: vec![secret.clone()], target: vec![secret.clone()], ..World::default() };
     assert_eq!(codes(&world.preflight(), "A"), ["SECRET_VALUE_UNAVAILABLE"]);
     let hidden_in_target = World { source: vec![Object::new("policy", "A")], target: vec![secret], ..World::default() };
-    assert_eq!(codes(&hidden_in_target.preflight(), "A"), ["TARGET_EVIDENCE_STALE"]);
+    assert_eq!(codes(&hidden_in_target.preflight(), "A"), ["SECRET_VALUE_UNAVAILABLE"]);
+    let denied_too = World { denied_types: ["policy".into()].into(), ..hidden_in_target };
+    assert_eq!(codes(&denied_too.preflight(), "A"), ["SECRET_VALUE_UNAVAILABLE", "PROVIDER_PERMISSION_DENIED"]);
 }
 
 #[test]
@@ -231,8 +232,20 @@ fn references_without_a_counterpart_need_a_person_each_by_its_kind() {
         }
         let fixed =
             one(|object| object.facts.references = vec![world::reference(kind, "X", Standing::Fixed)]).preflight();
-        assert_eq!(class(&fixed, "A"), "ready");
+        assert_eq!(item(&fixed, "A").references, [], "what is the same in every tenant waits for nobody");
     }
+}
+
+#[test]
+fn a_missing_counterpart_is_told_apart_from_one_nobody_looked_for() {
+    let mut world = one(|object| object.facts.references = vec![world::reference("group", "X", Standing::Named)]);
+    let why = |world: &World| subject(&world.preflight(), "A").readiness.reasons()[0].message.clone();
+    assert!(why(&world).contains("has no group named \"X\""), "{}", why(&world));
+    let coverage = world.target_coverage.get_mut("group").unwrap();
+    coverage.state = CoverageState::Denied;
+    assert!(why(&world).contains("have not been read"), "{}", why(&world));
+    world.target_coverage.remove("group");
+    assert!(why(&world).contains("have not been read"), "{}", why(&world));
 }
 
 #[test]
@@ -335,93 +348,4 @@ fn sentences_name_things_and_not_ids() {
     }
     let text: String = reasons.iter().map(|reason| reason.message.as_str()).collect();
     assert!(text.contains("Fabrikam") && text.contains("\"Sales\"") && text.contains("\"A\""), "{text}");
-}
-
-// --- stories of specification 264 ---
-
-#[test]
-fn us1_1_only_ready_subjects_enter_the_plan_and_the_excluded_stay_visible() {
-    let mut blocked = Object::new("policy", "Blocked");
-    blocked.facts.secrets = vec!["value".into()];
-    let mut manual = Object::new("policy", "Manual");
-    manual.facts.references = vec![world::reference("group", "Nobody", Standing::Named)];
-    let world = World { source: vec![Object::new("policy", "Ready"), blocked, manual], ..World::default() };
-    let preflight = world.preflight();
-    let planned = plan::plan(preflight.ready().cloned().collect(), |_| 1000);
-    assert_eq!(planned.items.iter().map(|item| item.label.as_str()).collect::<Vec<_>>(), ["Ready"]);
-    assert_eq!((preflight.counts.ready(), preflight.counts.excluded()), (1, 2));
-    assert_eq!(preflight.subjects.len(), 3);
-}
-
-#[test]
-fn us1_3_the_same_executable_plan_has_the_same_identity() {
-    let world = one(|_| {});
-    let identity = |world: &World| plan::plan(world.preflight().ready().cloned().collect(), |_| 1000).identity;
-    assert_eq!(identity(&world), identity(&world));
-    let mut changed = one(|_| {});
-    changed.source[0].content = "changed".into();
-    assert_ne!(identity(&world), identity(&changed));
-}
-
-#[test]
-fn us3_3_a_preflight_over_other_evidence_has_another_fingerprint() {
-    type Change = fn(&mut World);
-    let base = || {
-        let mut world = one(|object| object.facts.references = vec![world::reference("group", "X", Standing::Named)]);
-        world.target_names = vec![("group".into(), "x-1".into(), "X".into())];
-        world
-    };
-    let changes: [(&str, Change); 10] = [
-        ("the source's content", |w| w.source[0].content = "changed".into()),
-        ("the source's version", |w| w.source[0].version = Some(PolicyVersionId(uuid::Uuid::from_u128(99)))),
-        ("another subject", |w| w.source.push(Object::new("policy", "B"))),
-        ("the target's content", |w| w.target.push(Object { content: "t".into(), ..Object::new("policy", "A") })),
-        ("a name it relies on", |w| w.target_names[0].1 = "x-2".into()),
-        ("a class", |w| w.source[0].facts.provider_default = true),
-        ("staleness", |w| w.staleness_limit = Duration::ZERO),
-        ("the target tenant", |w| w.tenant.lifecycle = Lifecycle::Archived),
-        ("the selection", |w| w.include_assignments = true),
-        ("the filter", |w| w.filter.name_contains = Some("a".into())),
-    ];
-    let fingerprint = base().preflight().fingerprint;
-    assert_eq!(base().preflight().fingerprint, fingerprint);
-    for (what, change) in changes {
-        let mut world = base();
-        change(&mut world);
-        assert_ne!(world.preflight().fingerprint, fingerprint, "{what}");
-    }
-    let mut synced_again = base();
-    for coverage in synced_again.source_coverage.values_mut().chain(synced_again.target_coverage.values_mut()) {
-        coverage.observed_at += Duration::minutes(1);
-    }
-    assert_eq!(synced_again.preflight().fingerprint, fingerprint, "a sync that finds nothing new changes nothing");
-    let mut unrelated = base();
-    unrelated.target_names.push(("group".into(), "y".into(), "Y".into()));
-    assert_eq!(unrelated.preflight().fingerprint, fingerprint, "a name it does not rely on");
-}
-
-#[test]
-fn fr004_the_confirmation_repeats_what_the_preflight_counts() {
-    let world = one(|_| {});
-    let preflight = world.preflight();
-    let selection = world.selection();
-    let actual = Confirmation {
-        source: selection.source,
-        target: selection.target,
-        ready_count: preflight.counts.ready(),
-        excluded_count: preflight.counts.excluded(),
-    };
-    assert_eq!(confirm(&actual, &actual), Ok(()));
-    let mistaken = Confirmation { ready_count: 2, ..actual };
-    assert_eq!(confirm(&mistaken, &actual).unwrap_err().0, [ConfirmationField::ReadyCount]);
-}
-
-#[test]
-fn edge_no_ready_subject_remains_after_truth_is_evaluated_again() {
-    let mut world = one(|_| {});
-    assert_eq!(world.preflight().ready().count(), 1);
-    world.target = world.source.clone();
-    let again = world.preflight();
-    assert_eq!(again.ready().count(), 0);
-    assert_eq!(again.counts.unchanged, 1);
 }

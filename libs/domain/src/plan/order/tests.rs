@@ -77,9 +77,27 @@ fn circles_are_reported_and_broken_at_their_smallest_member() {
         ],
         type_order,
     );
+    // d only waits for the circle.
     assert_eq!(keys(&plan), ["policy: e", "policy: a", "policy: b", "policy: c", "policy: d"]);
     let cycles: Vec<Vec<&str>> = plan.cycles.iter().map(|c| c.iter().map(SubjectKey::as_str).collect()).collect();
-    assert_eq!(cycles, [["policy: a", "policy: b", "policy: c"]], "d only waits for the circle");
+    assert_eq!(cycles, [["policy: a", "policy: b", "policy: c"]]);
+}
+
+#[test]
+fn a_circle_through_what_is_there_already_is_no_problem() {
+    let there = |mut item: PlanItem| {
+        item.expected_target = Some(ExpectedTarget { external_id: ExternalId::new("1"), hash: Hash::of("x") });
+        item
+    };
+    // a needs b, b refers to c, which needs a: only c is there, so b need not wait for it.
+    let items = vec![
+        item("policy", "a", &[("policy", "b")]),
+        item("policy", "b", &[("policy", "c")]),
+        there(item("policy", "c", &[("policy", "a")])),
+    ];
+    let plan = plan(items, type_order);
+    assert_eq!(keys(&plan), ["policy: b", "policy: a", "policy: c"]);
+    assert!(plan.cycles.is_empty());
 }
 
 #[test]

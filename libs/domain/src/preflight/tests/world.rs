@@ -7,9 +7,9 @@ use time::macros::datetime;
 use uuid::Uuid;
 
 use super::*;
-use crate::compare::{self, CompareCounts, Filter};
+use crate::compare::{Filter, compare};
 use crate::contract::Contract;
-use crate::id::{ExternalId, TenantId};
+use crate::id::{ExternalId, PolicyVersionId, TenantId};
 use crate::observe::SubjectFacts;
 use crate::reference::{Reference, Standing};
 use crate::tenant::{Lifecycle, TenantFacts};
@@ -99,7 +99,7 @@ impl Default for World {
             observed_at: NOW - Duration::hours(1),
             approval_required: false,
         };
-        let kinds = ["policy", "preview", "never", "unheardOf", "assignmentFilter", "roleScopeTag"];
+        let kinds = ["policy", "preview", "never", "unheardOf", "assignmentFilter", "roleScopeTag", "group"];
         let coverage: BTreeMap<PolicyType, Coverage> = kinds.into_iter().map(|kind| (kind.into(), coverage)).collect();
         Self {
             source: vec![],
@@ -129,7 +129,7 @@ impl World {
     pub(super) fn preflight(&self) -> Preflight {
         let (source_rows, target_rows) = (rows(&self.source), rows(&self.target));
         let selection = self.selection();
-        let comparison = join(&selection, &source_rows, &target_rows);
+        let comparison = compare(&source_rows, &target_rows, &selection);
         let mut names = NameTable::new();
         for (kind, id, name) in &self.target_names {
             names.insert(kind.as_str(), id, name);
@@ -196,51 +196,4 @@ fn captures(objects: &[Object]) -> Captures {
         captures.insert(object.kind.clone(), ExternalId::new(&object.id), captured);
     }
     captures
-}
-
-/// The compare, in the plainest way that keeps its contract.
-fn join<'r>(selection: &Selection, source: &'r [SubjectRow], target: &'r [SubjectRow]) -> Comparison<'r> {
-    type Sides<'r> = (Vec<&'r SubjectRow>, Vec<&'r SubjectRow>);
-    let mut by_key: BTreeMap<&SubjectKey, Sides<'r>> = BTreeMap::new();
-    for row in source {
-        by_key.entry(&row.subject_key).or_default().0.push(row);
-    }
-    for row in target {
-        by_key.entry(&row.subject_key).or_default().1.push(row);
-    }
-    let subjects: Vec<ComparedSubject<'r>> = by_key
-        .into_values()
-        .map(|(mut source, mut target)| {
-            source.sort_by(|a, b| a.external_id.cmp(&b.external_id));
-            target.sort_by(|a, b| a.external_id.cmp(&b.external_id));
-            let first = *source.first().or(target.first()).unwrap();
-            ComparedSubject {
-                subject_key: &first.subject_key,
-                policy_type: &first.policy_type,
-                display_name: &first.display_name,
-                platform: first.platform.as_deref(),
-                state: state(&source, &target),
-                source,
-                target,
-            }
-        })
-        .collect();
-    let seen: Vec<_> = subjects.iter().map(|subject| format!("{:?} {:?}", subject.source, subject.target)).collect();
-    let fingerprint = Hash::of_parts(seen.into_iter().chain([format!("{selection:?}")]));
-    Comparison { subjects, counts: CompareCounts::default(), fingerprint }
-}
-
-fn state(source: &[&SubjectRow], target: &[&SubjectRow]) -> CompareState {
-    let (source, target) = match (source, target) {
-        ([source], [target]) => (source, target),
-        ([_], []) => return CompareState::MissingInTarget,
-        ([], [_]) => return CompareState::OnlyInTarget,
-        _ => return CompareState::Ambiguous,
-    };
-    let evidence = source.evidence.max(target.evidence);
-    match (evidence, source.normal_hash == target.normal_hash) {
-        (compare::Evidence::Whole, true) => CompareState::Identical,
-        (compare::Evidence::Incomplete, _) | (compare::Evidence::SecretsHidden, true) => CompareState::NotComparable,
-        (_, false) => CompareState::Different,
-    }
 }
