@@ -56,10 +56,10 @@ fn edges(items: &[PlanItem]) -> Vec<BTreeSet<usize>> {
 /// Positions such that each comes after those it waits for, the smallest possible first, with the circles that could not
 /// be honoured. A circle is broken where an item waits only for what is there already, else at its smallest member.
 fn topological(waits_for: &[BTreeSet<usize>], created: &[bool]) -> (Vec<usize>, Vec<Vec<usize>>) {
-    let mut waited_for_by = vec![Vec::new(); waits_for.len()];
+    let mut waited_for_by = vec![BTreeSet::new(); waits_for.len()];
     for (position, others) in waits_for.iter().enumerate() {
         for other in others {
-            waited_for_by[*other].push(position);
+            waited_for_by[*other].insert(position);
         }
     }
     let mut open: Vec<usize> = waits_for.iter().map(BTreeSet::len).collect();
@@ -77,7 +77,7 @@ fn topological(waits_for: &[BTreeSet<usize>], created: &[bool]) -> (Vec<usize>, 
                 }
             }
         }
-        let Some(circle) = first_circle(waits_for, &waiting) else { return (order, cycles) };
+        let Some(circle) = first_circle(waits_for, &waited_for_by, &waiting) else { return (order, cycles) };
         let needs_none =
             |position: &usize| !waits_for[*position].iter().any(|other| waiting.contains(other) && created[*other]);
         let next = circle.iter().copied().find(needs_none).unwrap_or_else(|| {
@@ -91,19 +91,26 @@ fn topological(waits_for: &[BTreeSet<usize>], created: &[bool]) -> (Vec<usize>, 
 
 /// Positions that wait for one another and for nothing else, sorted: of all such circles the one with the smallest
 /// member. There is one whenever something waits and nothing is free.
-fn first_circle(waits_for: &[BTreeSet<usize>], waiting: &BTreeSet<usize>) -> Option<Vec<usize>> {
-    let reachable = |from: usize| {
-        let mut seen = BTreeSet::new();
-        let mut open = vec![from];
-        while let Some(position) = open.pop() {
-            open.extend(waits_for[position].iter().filter(|other| waiting.contains(other) && seen.insert(**other)));
-        }
-        seen
-    };
+fn first_circle(
+    waits_for: &[BTreeSet<usize>],
+    waited_for_by: &[BTreeSet<usize>],
+    waiting: &BTreeSet<usize>,
+) -> Option<Vec<usize>> {
     waiting.iter().find_map(|start| {
-        let ahead = reachable(*start);
-        ahead.iter().all(|other| reachable(*other).contains(start)).then(|| ahead.into_iter().collect())
+        let ahead = reachable(*start, waits_for, waiting);
+        let behind = reachable(*start, waited_for_by, waiting);
+        ahead.is_subset(&behind).then(|| ahead.into_iter().collect())
     })
+}
+
+/// Where one gets from a position along links between waiting ones.
+fn reachable(from: usize, links: &[BTreeSet<usize>], waiting: &BTreeSet<usize>) -> BTreeSet<usize> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![from];
+    while let Some(position) = open.pop() {
+        open.extend(links[position].iter().filter(|other| waiting.contains(other) && seen.insert(**other)));
+    }
+    seen
 }
 
 fn identity(items: &[PlanItem]) -> Hash {
