@@ -1,0 +1,269 @@
+//! Reads: lists with paging, filter and selection; single objects; children and single properties.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+
+use crate::call::{Call, Refusal, Reply};
+use crate::kinds::{Child, Kind, OverTop, RuleName};
+use crate::odata::filter::Filter;
+use crate::odata::json;
+use crate::odata::path::Segment;
+use crate::odata::query;
+use crate::outcome::Outcome;
+use crate::present;
+use crate::rules;
+use crate::world::Object;
+use crate::write::Scene;
+
+/// `GET` on the collection, optionally narrowed to one type by a cast segment.
+pub(crate) fn list(scene: &Scene<'_>, cast: Option<&str>) -> Result<Outcome, Refusal> {
+    let (kind, call) = (scene.kind, scene.call);
+    let filter = filter(scene)?;
+    let mut items = Vec::new();
+    for object in scene.tenant.view_all(kind, call.now) {
+        if cast.is_some_and(|cast| json::type_of(&object.body) != Some(cast)) {
+            continue;
+        }
+        let map = present::list_item(scene, &object)?;
+        // Filters see the type even where metadata hides it.
+        let seen = Value::Object(Map::from_iter(
+            object.body.get("@odata.type").map(|it| ("@odata.type".into(), it.clone())).into_iter().chain(map.clone()),
+        ));
+        if filter.as_ref().is_none_or(|filter| filter.admits(&seen)) && search_admits(scene, &map) {
+            items.push(map);
+        }
+    }
+    order(call, &mut items)?;
+    let total = items.len();
+    let size = page_size(kind, call)?;
+    let mut body = page(call, &mut items, size, total)?;
+    let shown: Vec<Value> = items
+        .into_iter()
+        .map(|mut map| {
+            json::select(&mut map, &call.options.select);
+            Value::Object(map)
+        })
+        .collect();
+    if kind.count_per_page {
+        body.insert("@odata.count".into(), json!(shown.len()));
+    } else if call.options.count {
+        body.insert("@odata.count".into(), json!(total));
+    }
+    body.insert("value".into(), json!(shown));
+    let selected =
+        if call.options.select.is_empty() { String::new() } else { format!("({})", call.options.select.join(",")) };
+    present::context(call, &mut body, &format!("{}{selected}{}", kind.path, present::expanded(call)));
+    Ok(Outcome::reply(Reply::new(200, Value::Object(body))))
+}
+
+/// `GET {collection}/$count`: the bare number.
+pub(crate) fn count(scene: &Scene<'_>) -> Result<Outcome, Refusal> {
+    let filter = filter(scene)?;
+    let mut count = 0;
+    for object in scene.tenant.view_all(scene.kind, scene.call.now) {
+        let seen = Value::Object(present::list_item(scene, &object)?);
+        count += usize::from(filter.as_ref().is_none_or(|filter| filter.admits(&seen)));
+    }
+    Ok(Outcome::reply(Reply::new(200, json!(count))))
+}
+
+/// `GET {id}/{rest}`: assignments, a child collection, one of its items, a nested collection, or a single property.
+pub(crate) fn below(scene: &Scene<'_>, object: &Object, rest: &[Segment]) -> Result<Outcome, Refusal> {
+    let names = rules::names(rest);
+    let fragment = |tail: &str| format!("{}('{}')/{tail}", scene.kind.path, object.id);
+    match names.as_slice() {
+        [name, tail @ ..] if name.eq_ignore_ascii_case("assignments") && scene.kind.assign.is_some() => {
+            let items = present::assignments(scene, object);
+            match tail {
+                [] => collection(scene.call, items, 1000, &fragment("assignments"), false),
+                [id] => one(scene, &items, id, &fragment("assignments/$entity")),
+                _ => Err(Refusal::segment(tail[1])),
+            }
+        }
+        [name, tail @ ..] => match scene.kind.child(name) {
+            Some(child) => in_child(scene, object, child, tail, &fragment(&child.name)),
+            None => property(scene, object, &names),
+        },
+        [] => Err(Refusal::method()),
+    }
+}
+
+fn in_child(
+    scene: &Scene<'_>,
+    object: &Object,
+    child: &Child,
+    tail: &[&str],
+    fragment: &str,
+) -> Result<Outcome, Refusal> {
+    let options = &scene.call.options;
+    if tail.is_empty() {
+        let items = present::children(scene, object, child, &options.select, &options.expand)?;
+        let per_page = scene.kind.has(RuleName::SettingsCatalog);
+        return collection(scene.call, items, child.page, fragment, per_page);
+    }
+    let named =
+        |item: &&Value| item.get("id").and_then(Value::as_str).is_some_and(|id| id.eq_ignore_ascii_case(tail[0]));
+    let stored = object.child(&child.name).iter().find(named).ok_or_else(|| scene.not_found(tail[0]))?;
+    match &tail[1..] {
+        [] => {
+            let mut item = present::child_item(scene, child, stored, &options.select, &options.expand)?;
+            if let Some(map) = item.as_object_mut() {
+                present::context(scene.call, map, &format!("{fragment}/$entity"));
+            }
+            Ok(Outcome::reply(Reply::new(200, item)))
+        }
+        [nested, more @ ..] if more.len() <= 1 => {
+            let known = child.nested.iter().find(|name| name.eq_ignore_ascii_case(nested));
+            let known = known.ok_or_else(|| Refusal::segment(nested))?;
+            let items = stored.get(known).and_then(Value::as_array).cloned().unwrap_or_default();
+            let items: Vec<Value> = items
+                .iter()
+                .map(|item| present::nested_item(scene.world, scene.call, item, &options.expand))
+                .collect::<Result<_, _>>()?;
+            let fragment = format!("{fragment}('{}')/{known}", tail[0]);
+            match more {
+                [id] => one(scene, &items, id, &format!("{fragment}/$entity")),
+                _ => collection(scene.call, items, 1000, &fragment, false),
+            }
+        }
+        _ => Err(Refusal::segment(tail[1])),
+    }
+}
+
+/// One structural property: `{"value": ...}`.
+fn property(scene: &Scene<'_>, object: &Object, names: &[&str]) -> Result<Outcome, Refusal> {
+    let shown = present::entity(scene, object)?;
+    let found = shown
+        .as_object()
+        .into_iter()
+        .flatten()
+        .find(|(key, _)| key.eq_ignore_ascii_case(names[0]) && !key.contains('@'));
+    let (Some((key, value)), 1) = (found, names.len()) else { return Err(Refusal::segment(names[0])) };
+    let mut map = Map::from_iter([("value".to_owned(), value.clone())]);
+    present::context(scene.call, &mut map, &format!("{}('{}')/{key}", scene.kind.path, object.id));
+    Ok(Outcome::reply(Reply::new(200, Value::Object(map))))
+}
+
+fn one(scene: &Scene<'_>, items: &[Value], id: &str, fragment: &str) -> Result<Outcome, Refusal> {
+    let named =
+        |item: &&Value| item.get("id").and_then(Value::as_str).is_some_and(|found| found.eq_ignore_ascii_case(id));
+    let found = items.iter().find(named).ok_or_else(|| scene.not_found(id))?;
+    let mut map = found.as_object().cloned().unwrap_or_default();
+    present::context(scene.call, &mut map, fragment);
+    Ok(Outcome::reply(Reply::new(200, Value::Object(map))))
+}
+
+/// A list that is no collection of objects: paged, counted per page where the settings catalog does so.
+pub(crate) fn collection(
+    call: &Call,
+    items: Vec<Value>,
+    size: usize,
+    fragment: &str,
+    count_per_page: bool,
+) -> Result<Outcome, Refusal> {
+    let size = match top(call)? {
+        Some(top) if count_per_page => top.clamp(1, 100),
+        Some(top) => top.clamp(1, size.max(1000)),
+        None => size,
+    };
+    let total = items.len();
+    let mut maps: Vec<Map<String, Value>> = items.into_iter().filter_map(|item| item.as_object().cloned()).collect();
+    let mut body = page(call, &mut maps, size, total)?;
+    if count_per_page || call.options.count {
+        let count = if count_per_page { maps.len() } else { total };
+        body.insert("@odata.count".into(), json!(count));
+    }
+    body.insert("value".into(), json!(maps));
+    present::context(call, &mut body, fragment);
+    Ok(Outcome::reply(Reply::new(200, Value::Object(body))))
+}
+
+/// Cuts `items` to the page asked for; the returned body has the link to the next one.
+fn page(
+    call: &Call,
+    items: &mut Vec<Map<String, Value>>,
+    size: usize,
+    total: usize,
+) -> Result<Map<String, Value>, Refusal> {
+    let start = match (&call.options.skiptoken, &call.options.skip) {
+        (Some(token), _) => read_token(token)?,
+        (None, Some(skip)) => skip.parse().map_err(|_| Refusal::bad_request("Invalid value for $skip."))?,
+        (None, None) => 0,
+    };
+    items.drain(..start.min(total));
+    items.truncate(size);
+    let mut body = Map::new();
+    let end = start.min(total) + items.len();
+    if end < total {
+        let query = query::next(&call.query, &token(end));
+        let path = call.path.trim_start_matches('/');
+        body.insert("@odata.nextLink".into(), json!(format!("{}/{path}?{query}", call.base())));
+    }
+    Ok(body)
+}
+
+/// Opaque to clients: a position, wrapped so that nobody computes the next one.
+fn token(position: usize) -> String {
+    URL_SAFE_NO_PAD.encode(format!("+RID:emulator#RT:1#TRC:{position}"))
+}
+
+fn read_token(token: &str) -> Result<usize, Refusal> {
+    let bad = || Refusal::bad_request("Invalid value specified for the skip token.");
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).map_err(|_| bad())?).map_err(|_| bad())?;
+    text.rsplit("TRC:").next().and_then(|position| position.parse().ok()).ok_or_else(bad)
+}
+
+fn top(call: &Call) -> Result<Option<usize>, Refusal> {
+    match call.options.top.as_deref().map(str::parse::<usize>) {
+        None => Ok(None),
+        Some(Ok(top)) if top > 0 => Ok(Some(top)),
+        Some(_) => Err(Refusal::bad_request("Invalid value for $top.")),
+    }
+}
+
+fn page_size(kind: &Kind, call: &Call) -> Result<usize, Refusal> {
+    let max = kind.max_top.unwrap_or(1000).max(kind.page);
+    match top(call)? {
+        None => Ok(kind.page),
+        Some(top) if top > max && kind.over_top == OverTop::Reject => Err(Refusal::bad_request(&format!(
+            "The limit of '{max}' for Top query has been exceeded. The value from the incoming request is '{top}'."
+        ))),
+        Some(top) => Ok(top.min(max)),
+    }
+}
+
+fn filter(scene: &Scene<'_>) -> Result<Option<Filter>, Refusal> {
+    let Some(text) = scene.call.options.filter.as_deref().filter(|text| !text.trim().is_empty()) else {
+        return Ok(None);
+    };
+    let filter = Filter::parse(text).map_err(|why| Refusal::bad_request(&why))?;
+    if filter.paths().contains(&"isGlobalScript") {
+        return Err(scene.refuse("Filtering by isGlobalScript is not supported."));
+    }
+    Ok(Some(filter))
+}
+
+/// `$search` is answered for names only; groups write it as `"displayName:text"`.
+fn search_admits(scene: &Scene<'_>, map: &Map<String, Value>) -> bool {
+    let Some(wanted) = &scene.call.options.search else { return true };
+    let wanted = wanted.trim_matches('"').trim_start_matches("displayName:").to_lowercase();
+    let name = scene.kind.name.as_ref().and_then(|name| map.get(name)).and_then(Value::as_str).unwrap_or_default();
+    name.to_lowercase().contains(&wanted)
+}
+
+fn order(call: &Call, items: &mut [Map<String, Value>]) -> Result<(), Refusal> {
+    let Some(text) = call.options.orderby.as_deref() else { return Ok(()) };
+    let mut words = text.split(',').next().unwrap_or_default().split_whitespace();
+    let Some(name) = words.next() else { return Err(Refusal::bad_request("Invalid value for $orderby.")) };
+    let key = |map: &Map<String, Value>| match map.get(name) {
+        Some(Value::String(text)) => text.to_lowercase(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    };
+    items.sort_by_key(key);
+    if words.next() == Some("desc") {
+        items.reverse();
+    }
+    Ok(())
+}
