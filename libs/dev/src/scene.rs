@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use pb::compare::CompareSelection;
 use pb::tenant::Tenant;
 
-use crate::job::{self, Provider};
+use crate::job;
 use crate::paths;
 use crate::persona::Persona;
 use crate::stack::{EmulatedTenant, Plan, Stack};
@@ -23,26 +23,45 @@ pub struct Script {
 #[derive(Debug, Clone)]
 struct Role {
     name: String,
-    folder: PathBuf,
+    /// Folder of exports it starts with; an empty tenant without one.
+    folder: Option<PathBuf>,
+}
+
+impl Role {
+    fn emulated(&self) -> EmulatedTenant {
+        self.folder.as_deref().map_or_else(EmulatedTenant::empty, EmulatedTenant::loaded)
+    }
 }
 
 impl Script {
-    /// Our own two tenants, or two folders of exports.
-    pub fn of_demo(source: Option<PathBuf>, target: Option<PathBuf>) -> Self {
-        let own = |name: &str, folder: &str| Role { name: name.to_owned(), folder: paths::demo(folder) };
-        let given = |folder: PathBuf| {
-            let name = folder.file_name().map_or_else(|| "Tenant".to_owned(), |name| name.to_string_lossy().into_owned());
-            Role { name, folder }
-        };
-        match (source, target) {
-            (Some(source), Some(target)) => {
-                Self { source: given(source), target: given(target), include_assignments: false }
-            }
-            _ => Self {
-                source: own("Northwind Model", "northwind-model"),
-                target: own("Contoso Clinics", "contoso-clinics"),
-                include_assignments: true,
+    /// Our own two tenants, with every state and nearly every reason among their policies.
+    pub fn own() -> Self {
+        let role = |name: &str, folder: &str| Role { name: name.to_owned(), folder: Some(paths::demo(folder)) };
+        Self {
+            source: role("Northwind Model", "northwind-model"),
+            target: role("Contoso Clinics", "contoso-clinics"),
+            include_assignments: true,
+        }
+    }
+
+    /// A folder of exports as the source, another one, or an empty tenant, as the target.
+    pub fn of_folders(source: PathBuf, target: Option<PathBuf>) -> Self {
+        let name = |folder: &PathBuf| folder.file_name().map(|name| name.to_string_lossy().into_owned());
+        Self {
+            source: Role { name: name(&source).unwrap_or_else(|| "Source".to_owned()), folder: Some(source) },
+            target: Role {
+                name: target.as_ref().and_then(name).unwrap_or_else(|| "Empty tenant".to_owned()),
+                folder: target,
             },
+            include_assignments: false,
+        }
+    }
+
+    /// What the command line asks for.
+    pub fn of_demo(source: Option<PathBuf>, target: Option<PathBuf>) -> Self {
+        match source {
+            Some(source) => Self::of_folders(source, target),
+            None => Self::own(),
         }
     }
 }
@@ -61,16 +80,23 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Starts the stack on a fresh database and fills it.
+    /// Starts everything on the demo's database and sets the scene.
     pub async fn open(script: &Script) -> Result<Self> {
-        let tenants = [EmulatedTenant::loaded(&script.source.folder), EmulatedTenant::loaded(&script.target.folder)];
         println!("Starting PostgreSQL, the provider's stand-in, three services ...");
-        let stack = Stack::start(Plan::demo(tenants.to_vec()).await?).await?;
+        Self::set(script, Plan::demo().await?).await
+    }
+
+    /// Starts what is planned, and puts workspace, people and tenants in place.
+    pub async fn set(script: &Script, mut plan: Plan) -> Result<Self> {
+        let roles = [&script.source, &script.target];
+        let tenants: Vec<_> = roles.iter().map(|role| role.emulated()).collect();
+        plan.tenants.extend(tenants.iter().cloned());
+        let stack = Stack::start(plan).await?;
         let owner = stack.session(Persona::Owner)?;
         let workspace = job::create_workspace(&owner, "Demo").await?;
         let mut registered = Vec::new();
-        for (role, emulated) in [&script.source, &script.target].into_iter().zip(&tenants) {
-            let provider: Provider = stack.provider(emulated)?;
+        for (role, emulated) in roles.into_iter().zip(&tenants) {
+            let provider = stack.provider(emulated)?;
             registered.push(job::register_tenant(&owner, &workspace.workspace_id, &role.name, &provider).await?);
         }
         let mut registered = registered.into_iter();

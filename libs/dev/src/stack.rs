@@ -3,9 +3,9 @@
 
 mod database;
 mod process;
-mod recipe;
+pub(crate) mod recipe;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -44,7 +44,7 @@ impl EmulatedTenant {
     }
 
     /// A tenant that starts with a folder of exports.
-    pub fn loaded(folder: &std::path::Path) -> Self {
+    pub fn loaded(folder: &Path) -> Self {
         Self { folder: Some(folder.to_path_buf()), ..Self::empty() }
     }
 
@@ -72,15 +72,26 @@ pub struct Plan {
 
 impl Plan {
     /// One of each, on a private PostgreSQL (or `DATABASE_URL`), with the usual terms.
-    pub async fn demo(tenants: Vec<EmulatedTenant>) -> Result<Self> {
-        Ok(Self {
-            state: paths::state(),
-            database: Database::given_or_private().await?,
-            tenants,
+    pub async fn demo() -> Result<Self> {
+        Ok(Self::on(Database::given_or_private().await?, paths::state()))
+    }
+
+    /// One of each, on a fresh database of the tests' server, with terms short enough to wait for.
+    pub async fn test() -> Result<Self> {
+        let name = format!("test-{}", uuid::Uuid::now_v7());
+        let plan = Self::on(Database::for_test().await?, paths::state().join("tests").join(name));
+        Ok(Self { timing: Timing::short(), ..plan })
+    }
+
+    fn on(database: Database, state: PathBuf) -> Self {
+        Self {
+            state,
+            database,
+            tenants: Vec::new(),
             promotion_replicas: 1,
             operation_run_replicas: 1,
             timing: Timing::default(),
-        })
+        }
     }
 }
 

@@ -59,6 +59,10 @@ impl Process {
                 if let Some(rest) = line.strip_prefix("listening ") {
                     return parse_addresses(rest);
                 }
+                // The provider's stand-in has one address and prints it as the URL that it is.
+                if let Some(address) = line.strip_prefix("http://") {
+                    return parse_addresses(&format!("http={address}"));
+                }
             }
             bail!("it ended without saying where it listens")
         })

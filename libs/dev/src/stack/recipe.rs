@@ -1,0 +1,175 @@
+//! How each process is started: its arguments and its environment.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::{Database, EmulatedTenant, Process, Recipe};
+use crate::issuer::{Issuer, IssuerConfig, PersonaClaims, SigningKey};
+use crate::persona::Persona;
+
+/// Terms that tests shorten, so that nothing has to be waited for long.
+#[derive(Debug, Clone, Default)]
+pub struct Timing {
+    /// How long a lease lasts without being renewed.
+    pub lease_ttl: Option<Duration>,
+    /// How often expired leases are looked for.
+    pub rescue_interval: Option<Duration>,
+    /// How long a target is watched after a write of unknown outcome.
+    pub provider_settle: Option<Duration>,
+    /// Longest time of one request to the provider.
+    pub provider_timeout: Option<Duration>,
+}
+
+impl Timing {
+    /// For tests.
+    pub fn short() -> Self {
+        Self {
+            lease_ttl: Some(Duration::from_secs(3)),
+            rescue_interval: Some(Duration::from_millis(200)),
+            provider_settle: Some(Duration::from_secs(1)),
+            provider_timeout: Some(Duration::from_secs(5)),
+        }
+    }
+}
+
+/// What tokens are for.
+const AUDIENCE: &str = "tenantatlas";
+
+/// The services' names: at the issuer, and for the roles they have in the database.
+const SERVICES: [(&str, &str); 3] = [
+    ("compare-service", "tenantatlas_compare"),
+    ("promotion-service", "tenantatlas_promotion"),
+    ("operation-run-service", "tenantatlas_operation"),
+];
+
+/// The local issuer with our services registered; its key stays in the state folder.
+pub(super) async fn issuer(state: &Path) -> Result<Issuer> {
+    let key = key_file(state);
+    std::fs::create_dir_all(state)?;
+    let mut config = IssuerConfig::new("127.0.0.1:0".parse()?).key_file(key);
+    for (service, _) in SERVICES {
+        config = config.service(service, &secret_of(service));
+    }
+    Issuer::start(config).await
+}
+
+fn key_file(state: &Path) -> std::path::PathBuf {
+    state.join("issuer-keys.json")
+}
+
+/// Secrets of the local issuer guard nothing but this machine's own services; they are the same at every start so that a
+/// service can be started by hand beside the others.
+fn secret_of(service: &str) -> String {
+    format!("{service}-local-development")
+}
+
+/// A persona's token.
+pub(super) fn token(issuer: &Issuer, persona: Persona, ttl: Duration) -> Result<String> {
+    issuer.mint(&claims(persona), ttl)
+}
+
+/// A persona's token by the key that the issuer keeps in the state folder.
+pub(crate) fn token_by_key(issuer: &str, state: &Path, persona: Persona, ttl: Duration) -> Result<String> {
+    SigningKey::read(&key_file(state))?.mint(issuer, AUDIENCE, &claims(persona), ttl)
+}
+
+fn claims(persona: Persona) -> PersonaClaims {
+    PersonaClaims { sub: persona.subject(), name: persona.display_name().to_owned() }
+}
+
+/// `http://address` of each process, separated by commas.
+pub(super) fn endpoints(processes: &[Process]) -> Result<String> {
+    let uris = processes.iter().map(|process| Ok(format!("http://{}", process.address("grpc")?)));
+    Ok(uris.collect::<Result<Vec<_>>>()?.join(","))
+}
+
+/// The provider's stand-in, with its tenants.
+pub(super) fn emulator(tenants: &[EmulatedTenant]) -> Result<Recipe> {
+    let mut args = vec!["--listen".to_owned(), free_address()?];
+    for tenant in tenants {
+        let folder = tenant.folder.as_ref().map_or_else(String::new, |folder| format!("={}", folder.display()));
+        args.extend(["--tenant".to_owned(), format!("{}{folder}", tenant.external_id)]);
+        args.extend(["--client".to_owned(), format!("{}:{}", tenant.client_id, tenant.secret)]);
+    }
+    Ok(Recipe { name: "graph-emulator".into(), binary: "graph-emulator".into(), args, env: BTreeMap::new() })
+}
+
+/// What the recipes of our services have in common.
+pub(super) struct Shared<'s> {
+    pub(super) issuer: &'s Issuer,
+    pub(super) database: &'s Database,
+    pub(super) timing: &'s Timing,
+}
+
+impl Shared<'_> {
+    pub(super) fn operation_run(&self, replica: usize) -> Result<Recipe> {
+        let mut recipe = self.service("operation-run-service", replica)?;
+        let timing = self.timing;
+        if let Some(ttl) = timing.lease_ttl {
+            recipe.env.insert("TENANTATLAS_LEASE_TTL_MS".into(), ttl.as_millis().to_string());
+        }
+        set_duration(&mut recipe, "TENANTATLAS_RESCUE_INTERVAL", timing.rescue_interval);
+        Ok(recipe)
+    }
+
+    pub(super) fn compare(&self, runs: &str, tenants: &[EmulatedTenant]) -> Result<Recipe> {
+        let mut recipe = self.service("compare-service", 1)?;
+        recipe.env.insert("TENANTATLAS_OPERATION_RUN_ENDPOINT".into(), runs.to_owned());
+        add_secrets(&mut recipe, tenants);
+        Ok(recipe)
+    }
+
+    pub(super) fn promotion(
+        &self,
+        replica: usize,
+        compares: &str,
+        runs: &str,
+        tenants: &[EmulatedTenant],
+    ) -> Result<Recipe> {
+        let mut recipe = self.service("promotion-service", replica)?;
+        recipe.env.insert("TENANTATLAS_COMPARE_ENDPOINT".into(), compares.to_owned());
+        recipe.env.insert("TENANTATLAS_OPERATION_RUN_ENDPOINT".into(), runs.to_owned());
+        set_duration(&mut recipe, "TENANTATLAS_PROVIDER_SETTLE", self.timing.provider_settle);
+        set_duration(&mut recipe, "TENANTATLAS_PROVIDER_TIMEOUT", self.timing.provider_timeout);
+        add_secrets(&mut recipe, tenants);
+        Ok(recipe)
+    }
+
+    fn service(&self, service: &str, replica: usize) -> Result<Recipe> {
+        let role = SERVICES.iter().find(|(name, _)| *name == service).map(|(_, role)| *role);
+        let role = role.with_context(|| format!("{service} is none of our services"))?;
+        let env = [
+            // Chosen here and not by the process: a restarted one must be found where it was.
+            ("TENANTATLAS_LISTEN", free_address()?),
+            ("TENANTATLAS_ADMIN_LISTEN", free_address()?),
+            ("TENANTATLAS_OIDC_ISSUER", self.issuer.url().to_owned()),
+            ("TENANTATLAS_CLIENT_ID", service.to_owned()),
+            ("TENANTATLAS_CLIENT_SECRET", secret_of(service)),
+            ("TENANTATLAS_DATABASE_URL", self.database.url_for(role)?),
+            // Nothing balances load in front of a local stack, so nothing has to look away first.
+            ("TENANTATLAS_DRAIN_GRACE", "0s".to_owned()),
+        ];
+        let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Ok(Recipe { name: format!("{service}-{replica}"), binary: service.to_owned(), args: Vec::new(), env })
+    }
+}
+
+fn add_secrets(recipe: &mut Recipe, tenants: &[EmulatedTenant]) {
+    for tenant in tenants {
+        recipe.env.insert(tenant.variable(), tenant.secret.clone());
+    }
+}
+
+fn set_duration(recipe: &mut Recipe, variable: &str, value: Option<Duration>) {
+    if let Some(value) = value {
+        recipe.env.insert(variable.to_owned(), format!("{}ms", value.as_millis()));
+    }
+}
+
+fn free_address() -> Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}

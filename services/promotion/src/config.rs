@@ -1,0 +1,46 @@
+//! What promotion-service can be told.
+
+use std::time::Duration;
+
+use clap::Parser;
+use server::config::{ServerArgs, duration};
+
+/// promotion-service: applies the ready subjects of a promotion preflight to the target tenant.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "promotion-service", version)]
+pub struct Config {
+    /// The chassis.
+    #[command(flatten)]
+    pub server: ServerArgs,
+
+    /// PostgreSQL, as the role `tenantatlas_promotion`: it reads access facts and owns nothing.
+    #[arg(long, env = "TENANTATLAS_DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// Connections to it.
+    #[arg(long, env = "TENANTATLAS_DATABASE_CONNECTIONS", default_value_t = 5)]
+    pub database_connections: u32,
+
+    /// compare-service: `http://host:port`, several separated by commas.
+    #[arg(long, env = "TENANTATLAS_COMPARE_ENDPOINT")]
+    pub compare_endpoint: String,
+    /// operation-run-service: `http://host:port`, several separated by commas.
+    #[arg(long, env = "TENANTATLAS_OPERATION_RUN_ENDPOINT")]
+    pub operation_run_endpoint: String,
+
+    /// Whether this process works on promotion runs, beside serving.
+    #[arg(long, env = "TENANTATLAS_WORKER", default_value_t = true, action = clap::ArgAction::Set)]
+    pub worker: bool,
+    /// Runs it works on at once.
+    #[arg(long, env = "TENANTATLAS_WORKER_RUNS", default_value_t = 4)]
+    pub worker_runs: usize,
+    /// Items of one run it works on at once.
+    #[arg(long, env = "TENANTATLAS_WORKER_ITEMS", default_value_t = 4)]
+    pub worker_items: usize,
+    /// Longest time one request to the provider may take.
+    #[arg(long, env = "TENANTATLAS_PROVIDER_TIMEOUT", value_parser = duration, default_value = "60s")]
+    pub provider_timeout: Duration,
+    /// Overrides how long the target is watched before an object that was not found after a write of unknown outcome is
+    /// believed to be absent. By default it depends on the type: 30 s for Intune, 90 s for Entra.
+    #[arg(long, env = "TENANTATLAS_PROVIDER_SETTLE", value_parser = duration)]
+    pub provider_settle: Option<Duration>,
+}

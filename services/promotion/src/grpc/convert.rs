@@ -1,0 +1,137 @@
+//! Messages to values and back: free functions, one a message.
+
+use std::collections::BTreeSet;
+
+use domain::confirmation::Confirmation;
+use domain::id::{ExternalId, Hash, PolicyType, PolicyVersionId, SubjectKey};
+use domain::plan::{ExpectedTarget, PlanItem, ReferenceName};
+use pb::compare::{CompareSelection, PlannedSubject, PromotionAction};
+use pb::operation::{RunFilter, WatchOperationRunsRequest, WatchOperationRunsResponse, watch_operation_runs_response};
+use pb::promotion::{
+    ExecutePromotionRequest, PromotionConfirmation, WatchPromotionRunsRequest, WatchPromotionRunsResponse,
+    watch_promotion_runs_response,
+};
+use prost::Message;
+use server::Failure;
+use server::fields;
+
+use crate::brief::Brief;
+use crate::execute_promotion::Request;
+
+/// More keys than this cannot come from a person's selection; whoever wants all names none.
+const MOST_SUBJECT_KEYS: usize = 5000;
+
+/// ExecutePromotion's request, checked field by field.
+pub(crate) fn parse_execute_promotion(request: ExecutePromotionRequest) -> Result<Request, Failure> {
+    // The digest covers what was sent, so that any change of it under the same id is noticed.
+    let digest = Hash::of(request.encode_to_vec());
+    let id = fields::id("request_id", &request.request_id)?;
+    let selection = fields::required("selection", request.selection)?;
+    let brief = parse_selection(&selection)?;
+    let fingerprint = fields::text("preflight_fingerprint", &request.preflight_fingerprint, 64)?.to_owned();
+    let confirmation = parse_confirmation(fields::required("confirmation", request.confirmation)?)?;
+    Ok(Request { id, digest, brief, selection, fingerprint, confirmation })
+}
+
+fn parse_selection(selection: &CompareSelection) -> Result<Brief, Failure> {
+    let brief = Brief {
+        workspace_id: fields::id("selection.workspace_id", &selection.workspace_id)?,
+        source_tenant_id: fields::id("selection.source_tenant_id", &selection.source_tenant_id)?,
+        target_tenant_id: fields::id("selection.target_tenant_id", &selection.target_tenant_id)?,
+        policy_types: as_set(&selection.policy_types),
+        platforms: as_set(&selection.platforms),
+        name_contains: selection.name_contains.trim().to_owned(),
+        subject_keys: as_set(&selection.subject_keys),
+        include_assignments: selection.include_assignments,
+    };
+    if brief.source_tenant_id == brief.target_tenant_id {
+        return Err(Failure::new(
+            server::Category::InvalidArgument,
+            "SAME_TENANT",
+            "source and target must be two tenants: a tenant is not promoted to itself",
+        ));
+    }
+    if brief.subject_keys.len() > MOST_SUBJECT_KEYS {
+        let why = format!("must hold at most {MOST_SUBJECT_KEYS} keys");
+        return Err(Failure::invalid_argument("selection.subject_keys", why));
+    }
+    Ok(brief)
+}
+
+fn as_set(values: &[String]) -> Vec<String> {
+    values.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn parse_confirmation(confirmation: PromotionConfirmation) -> Result<Confirmation, Failure> {
+    let count = |field: &str, value: Option<i32>| {
+        let field = format!("confirmation.{field}");
+        let value = fields::required(&field, value)?;
+        u64::try_from(value).map_err(|_| Failure::invalid_argument(field, "must not be negative"))
+    };
+    Ok(Confirmation {
+        source: fields::id("confirmation.source_tenant_id", &confirmation.source_tenant_id)?,
+        target: fields::id("confirmation.target_tenant_id", &confirmation.target_tenant_id)?,
+        ready_count: count("ready_count", confirmation.ready_count)?,
+        excluded_count: count("excluded_count", confirmation.excluded_count)?,
+    })
+}
+
+/// A ready subject as compare-service derived it. What cannot be read is a defect of ours, not of the caller's.
+pub(crate) fn parse_planned_subject(subject: &PlannedSubject) -> Result<PlanItem, Failure> {
+    let unreadable = |what: &str| Failure::internal(format!("{what} of planned subject {}", subject.subject_key));
+    let hash = |what: &str, bytes: &[u8]| Hash::from_slice(bytes).ok_or_else(|| unreadable(what));
+    let expected_target = match subject.action() {
+        PromotionAction::Create => None,
+        PromotionAction::Update => Some(ExpectedTarget {
+            external_id: ExternalId::new(&subject.target_external_id),
+            hash: hash("target_hash", &subject.target_hash)?,
+        }),
+        PromotionAction::Unspecified => return Err(unreadable("action")),
+    };
+    let version: PolicyVersionId =
+        subject.source_policy_version_id.parse().map_err(|_| unreadable("source_policy_version_id"))?;
+    let mut references: Vec<_> = subject
+        .references
+        .iter()
+        .map(|reference| ReferenceName { kind: PolicyType::new(&reference.kind), name: reference.name.clone() })
+        .collect();
+    references.sort();
+    Ok(PlanItem {
+        subject_key: SubjectKey::new(&subject.subject_key),
+        label: subject.display_name.clone(),
+        policy_type: PolicyType::new(&subject.policy_type),
+        source_version: version,
+        expected_target,
+        desired_hash: hash("desired_hash", &subject.desired_hash)?,
+        references,
+    })
+}
+
+/// The same question to operation-run-service, for promotions only.
+pub(crate) fn to_watch_operation_runs(request: WatchPromotionRunsRequest) -> WatchOperationRunsRequest {
+    let filter = RunFilter {
+        types: vec![domain::run::RunType::PromotionExecute.as_str().to_owned()],
+        tenant_ids: request.tenant_ids,
+        ..Default::default()
+    };
+    WatchOperationRunsRequest {
+        workspace_id: request.workspace_id,
+        run_id: request.run_id,
+        filter: Some(filter),
+        resume_token: request.resume_token,
+        delivery: request.delivery,
+        min_interval: request.min_interval,
+    }
+}
+
+/// The same answer under this service's name.
+pub(crate) fn to_watch_promotion_runs(response: WatchOperationRunsResponse) -> WatchPromotionRunsResponse {
+    use watch_operation_runs_response::Message as From;
+    use watch_promotion_runs_response::Message as To;
+    let message = response.message.map(|message| match message {
+        From::Snapshot(run) => To::Snapshot(run),
+        From::Event(event) => To::Event(event),
+        From::Bookmark(bookmark) => To::Bookmark(bookmark),
+    });
+    WatchPromotionRunsResponse { message, resume_token: response.resume_token }
+}

@@ -1,0 +1,16 @@
+//! promotion-service: executes promotions and streams their runs to Monitoring. It keeps nothing: truth is the run.
+//!
+//! - [`execute_promotion`]: from a confirmed preflight to one queued run
+//! - [`watch_promotion_runs`]: runs, live
+//! - [`work`]: the worker, item by item: gather, decide, act, verify
+
+mod app;
+mod brief;
+mod config;
+mod execute_promotion;
+mod grpc;
+mod watch_promotion_runs;
+mod work;
+
+pub use app::run;
+pub use config::Config;

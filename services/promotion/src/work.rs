@@ -1,0 +1,205 @@
+//! The worker of `promotion.execute`. It keeps nothing of its own: what it knows of earlier attempts stands in the run.
+
+mod item;
+mod material;
+mod report;
+mod trouble;
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use domain::contract::Contract;
+use domain::id::{ExternalId, Hash, PolicyType};
+use domain::plan::{Action, Intent, PlanItem, SettleRule, waves};
+use domain::reference::NameTable;
+use domain::run::RunType;
+use futures::{StreamExt, TryStreamExt, stream};
+use pb::operation::{ClaimedItem, ItemState};
+use server::structure::from_struct;
+use server::{Chassis, StartError};
+use worker::{Ending, Handler, RunSession, WorkError};
+
+use crate::app::{self, App};
+use crate::brief::Brief;
+use crate::config::Config;
+use item::Item;
+use report::Done;
+use trouble::Trouble;
+
+/// Starts to work on promotion runs, until the chassis drains.
+pub(crate) fn start(chassis: &Chassis, app: &App, config: &Config) -> Result<(), StartError> {
+    let handler = Promote {
+        app: app.clone(),
+        provider: app::provider(config),
+        items_at_once: config.worker_items.max(1),
+        settle: config.provider_settle,
+    };
+    worker::start(chassis, &app.operation_runs, config.worker_runs, vec![Box::new(handler)])
+}
+
+struct Promote {
+    app: App,
+    provider: graph::Provider,
+    items_at_once: usize,
+    settle: Option<Duration>,
+}
+
+#[tonic::async_trait]
+impl Handler for Promote {
+    fn run_type(&self) -> RunType {
+        RunType::PromotionExecute
+    }
+
+    async fn work(&self, session: &RunSession) -> Result<Ending, WorkError> {
+        let brief = session.run().context.as_ref().map(from_struct).and_then(|mut context| {
+            serde_json::from_value::<Brief>(context["selection"].take()).ok()
+        });
+        let Some(brief) = brief else {
+            return Ok(Ending::Blocked { reason: "RUN_CONTEXT_INVALID".into(), message: "the run's selection cannot be read".into() });
+        };
+        match self.promote(session, brief).await {
+            Ok(()) => Ok(Ending::Done),
+            Err(Trouble::Blocked { reason, message }) => {
+                Ok(Ending::Blocked { reason: reason.into(), message: message.into() })
+            }
+            Err(Trouble::Item { reason, message }) => {
+                Ok(Ending::Blocked { reason: reason.into_owned(), message })
+            }
+            Err(Trouble::Away(why)) => Err(WorkError::Away(why)),
+            Err(Trouble::Lost) => Err(WorkError::Lost),
+        }
+    }
+}
+
+impl Promote {
+    async fn promote(&self, session: &RunSession, brief: Brief) -> Result<(), Trouble> {
+        let app = &self.app;
+        let client = material::connect(app, &self.provider, brief.workspace_id, brief.target_tenant_id).await?;
+        let source_names = material::names(app, brief.workspace_id, brief.source_tenant_id).await?;
+        let target_names = material::names(app, brief.workspace_id, brief.target_tenant_id).await?;
+        let promotion = Promotion {
+            app: app.clone(),
+            session: session.clone(),
+            brief,
+            client,
+            source_names,
+            target_names: RwLock::new(Arc::new(target_names)),
+            settle: self.settle,
+        };
+        let claimed = session.items().await.map_err(Trouble::from)?;
+        let plans = claimed.iter().map(read_plan).collect::<Result<Vec<_>, _>>()?;
+        promotion.remember_created(&claimed, &plans);
+        for wave in waves(&plans) {
+            let open = wave.filter(|position| is_open(&claimed[*position]));
+            stream::iter(open)
+                .map(|position| promotion.bring_to_outcome(&claimed[position], &plans[position]))
+                .buffer_unordered(self.items_at_once)
+                .try_collect::<()>()
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn is_open(item: &ClaimedItem) -> bool {
+    item.item.as_ref().is_some_and(|item| item.state() == ItemState::Pending)
+}
+
+fn read_plan(item: &ClaimedItem) -> Result<PlanItem, Trouble> {
+    let plan = item.plan.as_ref().map(from_struct).unwrap_or_default();
+    serde_json::from_value(plan)
+        .map_err(|error| Trouble::blocked("RUN_CONTEXT_INVALID", format!("an item's plan cannot be read: {error}")))
+}
+
+/// One promotion run in work.
+struct Promotion {
+    app: App,
+    session: RunSession,
+    brief: Brief,
+    client: graph::Client,
+    source_names: NameTable,
+    /// Grows by what this run creates, so that later items can refer to it.
+    target_names: RwLock<Arc<NameTable>>,
+    settle: Option<Duration>,
+}
+
+impl Promotion {
+    /// One item, unless the run was asked to stop. Its own trouble is its outcome; what concerns the run is passed on.
+    async fn bring_to_outcome(&self, claimed: &ClaimedItem, plan: &PlanItem) -> Result<(), Trouble> {
+        if self.session.cancelled() {
+            return Ok(());
+        }
+        let ordinal = claimed.item.as_ref().map_or(0, |item| item.ordinal);
+        let intent = claimed.intent.as_ref().and_then(|intent| Hash::from_slice(&intent.desired_hash));
+        let intent = intent.map(|desired_hash| Intent { desired_hash });
+        let item = Item { promotion: self, ordinal, plan: plan.clone(), intent };
+        let done = match item.work().await {
+            Ok(done) => done,
+            Err(Trouble::Item { reason, message }) => Done::failed(reason, message),
+            Err(trouble) => return Err(trouble),
+        };
+        if let Some(external_id) = done.external_id() {
+            self.remember(plan, external_id);
+        }
+        let outcome = done.to_outcome(ordinal).map_err(|failure| Trouble::Away(failure.to_string()))?;
+        self.session.report(outcome).await.map_err(Trouble::from)
+    }
+
+    fn contract(&self, policy_type: &PolicyType) -> Result<&'static Contract, Trouble> {
+        self.app.registry.get(policy_type.as_str()).ok_or_else(|| {
+            Trouble::item("POLICY_TYPE_NOT_PROMOTABLE", format!("{policy_type} is not known to this worker"))
+        })
+    }
+
+    fn run_id(&self) -> String {
+        self.session.run().run_id.clone()
+    }
+
+    fn settle_rule(&self, contract: &Contract) -> SettleRule {
+        let rule = SettleRule::of(contract.family);
+        match self.settle.and_then(|window| window.try_into().ok()) {
+            Some(window) => SettleRule { window, ..rule },
+            None => rule,
+        }
+    }
+
+    async fn intend(&self, ordinal: i32, action: Action, desired: Hash) -> Result<(), Trouble> {
+        self.session.intend(ordinal, action.as_str(), desired.as_bytes()).await.map_err(Trouble::from)
+    }
+
+    /// Waits, unless the lease is lost meanwhile.
+    async fn pause(&self, how_long: Duration) -> Result<(), Trouble> {
+        tokio::select! {
+            () = self.session.lost() => Err(Trouble::Lost),
+            () = tokio::time::sleep(how_long) => Ok(()),
+        }
+    }
+
+    fn target_names(&self) -> Arc<NameTable> {
+        Arc::clone(&self.target_names.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn remember(&self, plan: &PlanItem, external_id: &ExternalId) {
+        let mut names = self.target_names.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut names).insert_subject(plan.policy_type.clone(), external_id.as_str(), &plan.subject_key, &plan.label);
+    }
+
+    /// What earlier attempts of this run brought into the target.
+    fn remember_created(&self, claimed: &[ClaimedItem], plans: &[PlanItem]) {
+        for (item, plan) in claimed.iter().zip(plans) {
+            let receipt = item.receipt.as_ref().map(from_struct).unwrap_or_default();
+            if let Some(external_id) = receipt["external_id"].as_str() {
+                self.remember(plan, &ExternalId::new(external_id));
+            }
+        }
+    }
+}
+
+impl From<WorkError> for Trouble {
+    fn from(error: WorkError) -> Self {
+        match error {
+            WorkError::Lost => Trouble::Lost,
+            WorkError::Away(why) => Trouble::Away(why),
+        }
+    }
+}
