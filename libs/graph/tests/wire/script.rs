@@ -94,10 +94,6 @@ impl Script {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
     pub(crate) fn secret(&self) -> &Path {
         self.secret.path()
     }
