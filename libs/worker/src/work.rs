@@ -1,0 +1,75 @@
+//! One claimed run, from claim to end.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt as _;
+use pb::operation::ClaimedRun;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::conclude::conclude;
+use crate::handler::{Handler, WorkError};
+use crate::renew::{keep, term_of};
+use crate::session::{Client, Held, RunSession};
+
+/// Works on the run, in a span of its own that is linked to the trace that started the run. `asked_at` is the moment before
+/// the claim was sent.
+pub(crate) async fn bring_to_an_end(
+    client: Client,
+    handler: &dyn Handler,
+    claimed: ClaimedRun,
+    asked_at: Instant,
+    draining: CancellationToken,
+) {
+    let (Some(run), Some(lease)) = (claimed.run, claimed.lease) else {
+        return tracing::error!("a claimed run came without itself or its lease");
+    };
+    let span = tracing::info_span!(
+        parent: None,
+        "process operation run",
+        otel.kind = "consumer",
+        run_id = run.run_id,
+        run_type = run.r#type,
+        attempt = run.attempt,
+        fence = lease.fence,
+    );
+    server::telemetry::link_to_traceparent(&span, &claimed.start_traceparent);
+    let (lost, cancelled) = (CancellationToken::new(), CancellationToken::new());
+    let held = Held { client, lease, lost, cancelled, draining };
+    held.learn(claimed.cancel_requested);
+    let attempt = run.attempt;
+
+    let work = async {
+        tracing::info!("working on a run");
+        let session = RunSession::new(run, held.clone());
+        let worked = tokio::select! {
+            // Lost first: then nothing of the handler is polled again.
+            biased;
+            () = held.lost.cancelled() => Err(WorkError::Lost),
+            worked = AssertUnwindSafe(handler.work(&session)).catch_unwind() => {
+                worked.unwrap_or_else(|panic| Err(WorkError::Failed(panic_text(&*panic))))
+            }
+        };
+        conclude(&held, attempt, worked).await;
+    };
+    // Beside the work, until the service knows how it ended. When the lease is lost the work ends itself.
+    let renewal = keep(&held, term_of(claimed.lease_ttl), asked_at).then(|()| std::future::pending::<()>());
+    async {
+        tokio::select! {
+            () = work => {}
+            () = renewal => {}
+        }
+    }
+    .instrument(span)
+    .await;
+    // Tasks that the handler spawned and left behind have no lease to work under.
+    held.lost.cancel();
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("the handler panicked: {}", text.unwrap_or_default())
+}
