@@ -320,14 +320,14 @@ impl Error for Failure {
 }
 
 impl From<sqlx::Error> for Failure {
-    /// What the pool or the network did is UNAVAILABLE; anything else a statement answers that its store did not expect
+    /// A statement failed in a way its store did not expect. What may be gone in a moment is UNAVAILABLE, anything else
     /// is a defect.
     fn from(error: sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
+        match pg::failure(&error) {
+            pg::Failure::Unavailable | pg::Failure::Timeout | pg::Failure::Serialization | pg::Failure::Deadlock => {
                 Self::unavailable("the database").caused_by(error)
             }
-            other => Self::internal(other),
+            _ => Self::internal(error),
         }
     }
 }

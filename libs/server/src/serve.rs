@@ -17,6 +17,7 @@ use crate::telemetry::{Telemetry, TelemetryError};
 
 mod admin;
 mod bound;
+mod connections;
 mod drain;
 mod readiness;
 mod services;
@@ -52,9 +53,6 @@ pub enum StartError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// The server itself.
-    #[error("the gRPC server failed")]
-    Serve(#[from] tonic::transport::Error),
     /// Something the service needs before it serves: its database, say.
     #[error("{what}")]
     Service {

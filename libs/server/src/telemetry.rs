@@ -3,7 +3,8 @@
 //!
 //! They are set up once per process: a second chassis in the same process (tests) shares the first one's.
 
-use std::sync::OnceLock;
+use std::io::IsTerminal as _;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -30,7 +31,7 @@ pub(crate) const DURATION_BOUNDARIES_S: [f64; 14] =
 /// How long the last export may take when the process ends.
 const FLUSH_CAP: Duration = Duration::from_secs(5);
 
-static TELEMETRY: OnceLock<Telemetry> = OnceLock::new();
+static TELEMETRY: Mutex<Option<Telemetry>> = Mutex::new(None);
 
 /// The process's telemetry.
 #[derive(Debug, Clone)]
@@ -54,18 +55,16 @@ pub enum TelemetryError {
 impl Telemetry {
     /// Sets everything up, for the service of this name; the first call in the process decides.
     pub(crate) fn start(settings: &Settings, service: &'static str) -> Result<Self, TelemetryError> {
-        if let Some(running) = TELEMETRY.get() {
+        let mut running = TELEMETRY.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = &*running {
             return Ok(running.clone());
         }
         let telemetry = Self::build(settings, service)?;
-        let running = TELEMETRY.get_or_init(|| {
-            global::set_text_map_propagator(TraceContextPropagator::new());
-            global::set_tracer_provider(telemetry.traces.clone());
-            global::set_meter_provider(telemetry.metrics.clone());
-            telemetry.install_subscriber(settings, service);
-            telemetry
-        });
-        Ok(running.clone())
+        global::set_text_map_propagator(TraceContextPropagator::new());
+        global::set_tracer_provider(telemetry.traces.clone());
+        global::set_meter_provider(telemetry.metrics.clone());
+        telemetry.install_subscriber(settings, service);
+        Ok(running.insert(telemetry).clone())
     }
 
     fn build(settings: &Settings, service: &'static str) -> Result<Self, TelemetryError> {
@@ -88,7 +87,8 @@ impl Telemetry {
 
     fn install_subscriber(&self, settings: &Settings, service: &'static str) {
         let spans = tracing_opentelemetry::layer().with_tracer(self.traces.tracer(service));
-        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let lines =
+            tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
         let lines = match settings.log_format {
             LogFormat::Text => lines.boxed(),
             LogFormat::Json => lines.json().flatten_event(true).boxed(),

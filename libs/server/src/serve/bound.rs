@@ -2,27 +2,20 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 
 use super::admin::{self, Admin};
 use super::drain::Signals;
-use super::{Chassis, Services, StartError};
+use super::{Chassis, Services, StartError, connections};
 use crate::stack;
-
-/// How often an idle connection is asked whether somebody is still there, and how long the answer may take.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A server that listens but does not serve yet.
 pub struct Bound {
     chassis: Chassis,
     services: Services,
-    incoming: TcpIncoming,
+    listener: TcpListener,
     grpc: SocketAddr,
     admin_listener: TcpListener,
     admin: SocketAddr,
@@ -38,10 +31,8 @@ impl Bound {
         let grpc = listener.local_addr().map_err(cannot(settings.listen))?;
         let admin_listener = TcpListener::bind(settings.admin_listen).await.map_err(cannot(settings.admin_listen))?;
         let admin = admin_listener.local_addr().map_err(cannot(settings.admin_listen))?;
-        let incoming =
-            TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(Duration::from_secs(60)));
         let signals = Signals::listen().map_err(|source| StartError::service("cannot listen for signals", source))?;
-        Ok(Self { chassis, services, incoming, grpc, admin_listener, admin, signals })
+        Ok(Self { chassis, services, listener, grpc, admin_listener, admin, signals })
     }
 
     /// Where gRPC is served.
@@ -70,15 +61,13 @@ impl Bound {
             &shared.drain,
             &shared.settings,
         );
-        let ends = shared.drain.ends_streams();
-        let server = Server::builder()
-            // gRPC-Web comes over HTTP/1.1 from browsers without TLS.
-            .accept_http1(true)
-            .max_concurrent_streams(shared.settings.limits.max_connection_streams)
-            .http2_keepalive_interval(Some(KEEPALIVE))
-            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-            .serve_with_incoming_shutdown(app, self.incoming, ends.clone().cancelled_owned());
-        let mut server = tokio::spawn(server);
+        let serving = connections::serve(
+            self.listener,
+            app,
+            shared.settings.limits.max_connection_streams,
+            shared.drain.ends_streams(),
+        );
+        let mut server = tokio::spawn(serving);
         let admin = Admin { telemetry: shared.telemetry.clone(), readiness: shared.readiness.clone() };
         let admin_server = tokio::spawn(axum::serve(self.admin_listener, admin::router(admin)).into_future());
         let verifier = std::sync::Arc::clone(&shared.verifier);
@@ -106,7 +95,7 @@ impl fmt::Debug for Bound {
     }
 }
 
-type Serving = tokio::task::JoinHandle<Result<(), tonic::transport::Error>>;
+type Serving = tokio::task::JoinHandle<()>;
 
 async fn drain(chassis: &Chassis, signals: &mut Signals, mut server: Serving) -> Result<(), StartError> {
     let shared = &chassis.shared;
@@ -134,11 +123,8 @@ async fn drain(chassis: &Chassis, signals: &mut Signals, mut server: Serving) ->
     Ok(())
 }
 
-fn joined(ended: Result<Result<(), tonic::transport::Error>, tokio::task::JoinError>) -> Result<(), StartError> {
-    match ended {
-        Ok(result) => Ok(result?),
-        Err(error) => Err(StartError::service("the gRPC server ended", error)),
-    }
+fn joined(ended: Result<(), tokio::task::JoinError>) -> Result<(), StartError> {
+    ended.map_err(|error| StartError::service("the gRPC server ended", error))
 }
 
 /// Says where the server listens: in the log for people, on standard output for whoever started the process.

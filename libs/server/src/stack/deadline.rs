@@ -1,5 +1,4 @@
-//! Deadlines. tonic enforces `grpc-timeout` only up to the response's headers, and answers CANCELLED; here the whole
-//! call is covered, streams included, and the answer is DEADLINE_EXCEEDED.
+//! Deadlines. The whole call is covered, streams included, and the answer is DEADLINE_EXCEEDED.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +11,6 @@ use crate::config::Limits;
 use crate::deadline::{Deadline, read_timeout};
 use crate::failure::Failure;
 use crate::method::Method;
-
-/// tonic's own timer for the same header cannot be switched off. Ending one tick of the clock before it makes sure that
-/// the answer is ours.
-const BEFORE_TONIC: Duration = Duration::from_millis(1);
 
 #[derive(Clone)]
 pub(super) struct Deadlines {
@@ -41,7 +36,7 @@ impl Around for Deadlines {
         let Some(left) = self.allowed(read_timeout(request.headers()), streaming) else {
             return next.run(request).await;
         };
-        let deadline = Deadline::after(left.saturating_sub(BEFORE_TONIC));
+        let deadline = Deadline::after(left);
         request.extensions_mut().insert(deadline);
         match timeout_at(deadline.instant(), next.run(request)).await {
             Ok(response) => response
