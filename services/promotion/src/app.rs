@@ -81,4 +81,3 @@ pub async fn run(config: Config) -> Result<(), StartError> {
 pub(crate) fn provider(config: &Config) -> graph::Provider {
     graph::Provider::new(graph::Settings { timeout: config.provider_timeout, ..Default::default() })
 }
-

@@ -2,7 +2,7 @@
 
 use domain::access::{Capability, Need};
 use domain::confirmation::{Confirmation, confirm};
-use domain::id::{Hash, RequestId, TenantId};
+use domain::id::{Hash, RequestId};
 use domain::plan::{Plan, PlanItem, plan};
 use domain::run::RunType;
 use pb::compare::{CompareSelection, DerivePromotionPlanRequest, DerivePromotionPlanResponse};
@@ -48,7 +48,8 @@ pub(crate) async fn execute_promotion(
     check(&request, &derived)?;
     let items = derived.subjects.iter().map(convert::parse_planned_subject).collect::<Result<Vec<_>, _>>()?;
     let registry = app.registry;
-    let plan = plan(items, |policy_type| registry.get(policy_type.as_str()).map_or(u32::MAX, |contract| contract.order));
+    let plan =
+        plan(items, |policy_type| registry.get(policy_type.as_str()).map_or(u32::MAX, |contract| contract.order));
     start(app, caller, &request, &derived, &plan).await
 }
 
@@ -91,7 +92,10 @@ fn check(request: &Request, derived: &DerivePromotionPlanResponse) -> Result<(),
     }
     let counts = preflight.counts.unwrap_or_default();
     if counts.ready() == 0 {
-        return Err(Failure::failed_precondition("NOTHING_READY", "no subject of this selection is ready to be promoted"));
+        return Err(Failure::failed_precondition(
+            "NOTHING_READY",
+            "no subject of this selection is ready to be promoted",
+        ));
     }
     let actual = Confirmation {
         source: request.brief.source_tenant_id,

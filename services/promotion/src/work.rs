@@ -51,22 +51,25 @@ impl Handler for Promote {
     }
 
     async fn work(&self, session: &RunSession) -> Result<Ending, WorkError> {
-        let brief = session.run().context.as_ref().map(from_struct).and_then(|mut context| {
-            serde_json::from_value::<Brief>(context["selection"].take()).ok()
-        });
+        let brief = session
+            .run()
+            .context
+            .as_ref()
+            .map(from_struct)
+            .and_then(|mut context| serde_json::from_value::<Brief>(context["selection"].take()).ok());
         let Some(brief) = brief else {
-            return Ok(Ending::Blocked { reason: "RUN_CONTEXT_INVALID".into(), message: "the run's selection cannot be read".into() });
+            return Ok(Ending::Blocked {
+                reason: "RUN_CONTEXT_INVALID".into(),
+                message: "the run's selection cannot be read".into(),
+            });
         };
         match self.promote(session, brief).await {
             Ok(()) => Ok(Ending::Done),
             Err(Trouble::Blocked { reason, message }) => {
                 Ok(Ending::Blocked { reason: reason.into(), message: message.into() })
             }
-            Err(Trouble::Item { reason, message }) => {
-                Ok(Ending::Blocked { reason: reason.into_owned(), message })
-            }
-            Err(Trouble::Away(why)) => Err(WorkError::Away(why)),
-            Err(Trouble::Lost) => Err(WorkError::Lost),
+            Err(Trouble::Item { reason, message }) => Ok(Ending::Blocked { reason: reason.into_owned(), message }),
+            Err(Trouble::Run(error)) => Err(error),
         }
     }
 }
@@ -86,16 +89,15 @@ impl Promote {
             target_names: RwLock::new(Arc::new(target_names)),
             settle: self.settle,
         };
-        let claimed = session.items().await.map_err(Trouble::from)?;
+        let claimed = session.items().await?;
         let plans = claimed.iter().map(read_plan).collect::<Result<Vec<_>, _>>()?;
         promotion.remember_created(&claimed, &plans);
         for wave in waves(&plans) {
-            let open = wave.filter(|position| is_open(&claimed[*position]));
-            stream::iter(open)
-                .map(|position| promotion.bring_to_outcome(&claimed[position], &plans[position]))
-                .buffer_unordered(self.items_at_once)
-                .try_collect::<()>()
-                .await?;
+            let mut open = Vec::new();
+            for position in wave.filter(|position| is_open(&claimed[*position])) {
+                open.push(promotion.bring_to_outcome(&claimed[position], &plans[position]));
+            }
+            stream::iter(open).buffer_unordered(self.items_at_once).try_collect::<()>().await?;
         }
         Ok(())
     }
@@ -124,25 +126,32 @@ struct Promotion {
 }
 
 impl Promotion {
-    /// One item, unless the run was asked to stop. Its own trouble is its outcome; what concerns the run is passed on.
+    /// One item, unless it was not begun and the run is to stop. Its own trouble is its outcome; what concerns the run is
+    /// passed on.
     async fn bring_to_outcome(&self, claimed: &ClaimedItem, plan: &PlanItem) -> Result<(), Trouble> {
-        if self.session.cancelled() {
+        let intent = claimed.intent.as_ref().and_then(|intent| Hash::from_slice(&intent.desired_hash));
+        let intent = intent.map(|desired_hash| Intent { desired_hash });
+        if self.session.should_stop() && intent.is_none() {
             return Ok(());
         }
         let ordinal = claimed.item.as_ref().map_or(0, |item| item.ordinal);
-        let intent = claimed.intent.as_ref().and_then(|intent| Hash::from_slice(&intent.desired_hash));
-        let intent = intent.map(|desired_hash| Intent { desired_hash });
         let item = Item { promotion: self, ordinal, plan: plan.clone(), intent };
         let done = match item.work().await {
             Ok(done) => done,
             Err(Trouble::Item { reason, message }) => Done::failed(reason, message),
+            // An earlier attempt may have written it; we looked, it is not as wanted, and the run may write no more.
+            Err(Trouble::Run(WorkError::Stopped)) if intent.is_some() => Done::failed(
+                "RUN_CANCELLED",
+                "the run was cancelled while this item was being written; it may be applied in part: compare the subject again",
+            ),
+            Err(Trouble::Run(WorkError::Stopped)) => return Ok(()),
             Err(trouble) => return Err(trouble),
         };
         if let Some(external_id) = done.external_id() {
             self.remember(plan, external_id);
         }
-        let outcome = done.to_outcome(ordinal).map_err(|failure| Trouble::Away(failure.to_string()))?;
-        self.session.report(outcome).await.map_err(Trouble::from)
+        let outcome = done.to_outcome(ordinal).map_err(|failure| WorkError::Failed(failure.to_string()))?;
+        Ok(self.session.report(outcome).await?)
     }
 
     fn contract(&self, policy_type: &PolicyType) -> Result<&'static Contract, Trouble> {
@@ -164,13 +173,13 @@ impl Promotion {
     }
 
     async fn intend(&self, ordinal: i32, action: Action, desired: Hash) -> Result<(), Trouble> {
-        self.session.intend(ordinal, action.as_str(), desired.as_bytes()).await.map_err(Trouble::from)
+        Ok(self.session.intend(ordinal, action.as_str(), desired.as_bytes()).await?)
     }
 
     /// Waits, unless the lease is lost meanwhile.
     async fn pause(&self, how_long: Duration) -> Result<(), Trouble> {
         tokio::select! {
-            () = self.session.lost() => Err(Trouble::Lost),
+            () = self.session.lost() => Err(WorkError::Lost.into()),
             () = tokio::time::sleep(how_long) => Ok(()),
         }
     }
@@ -181,7 +190,12 @@ impl Promotion {
 
     fn remember(&self, plan: &PlanItem, external_id: &ExternalId) {
         let mut names = self.target_names.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::make_mut(&mut names).insert_subject(plan.policy_type.clone(), external_id.as_str(), &plan.subject_key, &plan.label);
+        Arc::make_mut(&mut names).insert_subject(
+            plan.policy_type.clone(),
+            external_id.as_str(),
+            &plan.subject_key,
+            &plan.label,
+        );
     }
 
     /// What earlier attempts of this run brought into the target.
@@ -191,15 +205,6 @@ impl Promotion {
             if let Some(external_id) = receipt["external_id"].as_str() {
                 self.remember(plan, &ExternalId::new(external_id));
             }
-        }
-    }
-}
-
-impl From<WorkError> for Trouble {
-    fn from(error: WorkError) -> Self {
-        match error {
-            WorkError::Lost => Trouble::Lost,
-            WorkError::Away(why) => Trouble::Away(why),
         }
     }
 }

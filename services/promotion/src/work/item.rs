@@ -52,7 +52,8 @@ impl Item<'_> {
         let (mut looks, mut since, mut writes) = (0, Instant::now(), 0);
         loop {
             looks += 1;
-            let absence = Absence { reads: looks, since_attempt: since.elapsed().try_into().unwrap_or(time::Duration::MAX) };
+            let absence =
+                Absence { reads: looks, since_attempt: since.elapsed().try_into().unwrap_or(time::Duration::MAX) };
             let look = self.look(contract, absence.is_settled(&settle)).await?;
             let decision = step(&self.plan, self.intent.as_ref(), &look.now);
             tracing::debug!(ordinal = self.ordinal, ?decision, "decided");
@@ -99,7 +100,10 @@ impl Item<'_> {
         let content = match promotion.app.inventory().get_policy_version_content(request).await {
             Ok(response) => response.into_inner().content_json,
             Err(status) if status.code() == Code::NotFound => {
-                return Err(Trouble::item("SOURCE_CONTENT_MISSING", "the source's captured content is gone; sync the source tenant"));
+                return Err(Trouble::item(
+                    "SOURCE_CONTENT_MISSING",
+                    "the source's captured content is gone; sync the source tenant",
+                ));
             }
             Err(status) => return Err(Trouble::away(&status)),
         };
@@ -143,14 +147,17 @@ impl Item<'_> {
     fn seen(&self, contract: &Contract, captured: &CapturedObject) -> Result<(ExternalId, Hash), Trouble> {
         if !captured.complete {
             let fault = captured.fault.as_ref().map_or_else(String::new, |fault| format!(": {}", fault.message));
-            return Err(Trouble::item("TARGET_READ_INCOMPLETE", format!("the target's object could not be read whole{fault}")));
+            return Err(Trouble::item(
+                "TARGET_READ_INCOMPLETE",
+                format!("the target's object could not be read whole{fault}"),
+            ));
         }
         self.hash(contract, &captured.raw, &self.promotion.target_names())
     }
 
     fn hash(&self, contract: &Contract, raw: &Value, names: &NameTable) -> Result<(ExternalId, Hash), Trouble> {
-        let observation = observe(contract, raw, names)
-            .map_err(|error| Trouble::item("CONTENT_INVALID", error.to_string()))?;
+        let observation =
+            observe(contract, raw, names).map_err(|error| Trouble::item("CONTENT_INVALID", error.to_string()))?;
         let assignments = self.promotion.brief.include_assignments.then_some(observation.assignments_hash);
         Ok((observation.external_id, wanted_hash(observation.normal_hash, assignments)))
     }
@@ -176,11 +183,11 @@ impl Item<'_> {
         effect: ItemEffect,
     ) -> Result<Written, Trouble> {
         let current = look.objects.iter().find(|(id, _)| *id == external_id).map(|(_, raw)| raw);
-        let current = current.ok_or_else(|| Trouble::item("INTERNAL", "the object to be updated was not among those read"))?;
+        let current =
+            current.ok_or_else(|| Trouble::item("INTERNAL", "the object to be updated was not among those read"))?;
         self.keep_pre_image(&external_id, current).await?;
         self.intend(Action::Update).await?;
-        let outcome =
-            graph::update(&self.promotion.client, contract, external_id.as_str(), payload, current).await;
+        let outcome = graph::update(&self.promotion.client, contract, external_id.as_str(), payload, current).await;
         Ok(Written::of(outcome, effect))
     }
 

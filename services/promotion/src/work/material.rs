@@ -20,8 +20,7 @@ pub(super) async fn connect(
     workspace: WorkspaceId,
     tenant: TenantId,
 ) -> Result<Client, Trouble> {
-    let request =
-        GetProviderConnectionRequest { workspace_id: workspace.to_string(), tenant_id: tenant.to_string() };
+    let request = GetProviderConnectionRequest { workspace_id: workspace.to_string(), tenant_id: tenant.to_string() };
     let response = app.tenants().get_provider_connection(request).await;
     let connection = match response {
         Ok(response) => response.into_inner().provider_connection.ok_or_else(missing_connection)?,
@@ -44,11 +43,17 @@ pub(super) async fn connect(
 }
 
 fn missing_connection() -> Trouble {
-    Trouble::blocked("PROVIDER_CONNECTION_MISSING", "the target tenant has no provider connection any more; set one and try again")
+    Trouble::blocked(
+        "PROVIDER_CONNECTION_MISSING",
+        "the target tenant has no provider connection any more; set one and try again",
+    )
 }
 
 fn unusable_connection(error: &dyn std::error::Error) -> Trouble {
-    Trouble::blocked("PROVIDER_CONNECTION_INVALID", format!("the target tenant's provider connection cannot be used: {error}"))
+    Trouble::blocked(
+        "PROVIDER_CONNECTION_INVALID",
+        format!("the target tenant's provider connection cannot be used: {error}"),
+    )
 }
 
 /// The names of a tenant's objects, as last observed.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use graph::GraphError;
 use tonic::Status;
+use worker::WorkError;
 
 /// Something that went wrong outside of a decision.
 #[derive(Debug)]
@@ -22,10 +23,8 @@ pub(super) enum Trouble {
         /// For people.
         message: String,
     },
-    /// One of our own services, or the provider for a moment, is away: the run goes back to the queue and is taken up again.
-    Away(String),
-    /// The lease was lost: somebody else works on the run. Nothing more may be done.
-    Lost,
+    /// It concerns the run: the lease is lost, it was asked to stop, or one of our own services is away.
+    Run(WorkError),
 }
 
 impl Trouble {
@@ -39,12 +38,18 @@ impl Trouble {
 
     /// Another service did not answer as it should.
     pub(super) fn away(status: &Status) -> Self {
-        Self::Away(format!("{:?}: {}", status.code(), status.message()))
+        Self::Run(WorkError::Away(format!("{:?}: {}", status.code(), status.message())))
     }
 }
 
 impl From<GraphError> for Trouble {
     fn from(error: GraphError) -> Self {
         Self::Item { reason: error.reason_code.into(), message: error.message }
+    }
+}
+
+impl From<WorkError> for Trouble {
+    fn from(error: WorkError) -> Self {
+        Self::Run(error)
     }
 }
