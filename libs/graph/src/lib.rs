@@ -1,5 +1,15 @@
 //! Microsoft Graph. The only crate that speaks to it: contracts are data (`contracts/*.toml`), and everything else here
 //! reads, paces, repeats and writes by them.
+//!
+//! A call goes from the top to the bottom:
+//! * [`capture`], [`read_one`], [`find_by_key`], [`approval_required`]: reading by contract, checked for completeness
+//! * [`create`], [`update`]: the write seam, whose [`Outcome`] is applied, not applied, or unknown
+//! * [`Client`]: one tenant: token, turn, attempts, pages, batches; [`Provider`] opens it from a [`Connection`]
+//! * `retry`, `pacing`, `error`: decisions over values, with time and chance as arguments (`ambient` is where they come from)
+//! * `exchange`: one HTTP request and its answer
+//!
+//! Nothing here knows a database, a run or an RPC. Secrets are read from where a [`CredentialReference`] points, sent to the
+//! token endpoint and nowhere else; traces carry path templates, never ids, and errors carry no ids but the provider's request id.
 
 mod ambient;
 mod approval;

@@ -1,4 +1,6 @@
-//! Graph's own tests: one binary. `wire` scripts single answers byte by byte; the others speak to the emulator.
+//! Graph's own tests: one binary. `wire` scripts single answers byte by byte; `emulated` speaks to
+//! the emulator; `contracts` reads single documents by the shipped contracts.
 
+mod contracts;
 mod emulated;
 mod wire;

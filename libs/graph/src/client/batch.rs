@@ -44,11 +44,7 @@ impl Client {
         stream::iter(rests).buffered(MAX_BATCHES_AT_ONCE).collect().await
     }
 
-    async fn rest_of(
-        &self,
-        path: &Path,
-        first_page: Result<Value, GraphError>,
-    ) -> Result<Vec<Value>, GraphError> {
+    async fn rest_of(&self, path: &Path, first_page: Result<Value, GraphError>) -> Result<Vec<Value>, GraphError> {
         let first_page = first_page?;
         let mut pages = Pages::after(self.clone(), path, &first_page)?;
         let mut items = items_of(first_page)?;

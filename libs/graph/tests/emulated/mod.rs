@@ -2,6 +2,7 @@
 
 mod exports;
 mod faults;
+mod pace;
 mod reading;
 mod round_trip;
 mod samples;

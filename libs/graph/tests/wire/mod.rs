@@ -1,6 +1,7 @@
 //! The client against a server that answers exactly what a test says.
 
 mod script;
+mod silence;
 mod writing;
 
 use std::time::Duration;
