@@ -14,6 +14,7 @@ use crate::world::Object;
 pub(crate) struct Catalogue {
     templates: BTreeMap<String, Template>,
     definitions: BTreeMap<String, Definition>,
+    intent_templates: BTreeSet<String>,
 }
 
 /// A settings catalog template.
@@ -41,6 +42,9 @@ impl Catalogue {
     pub(crate) fn learn(&mut self, tenant: &str, object: &Object) {
         match object.kind.as_str() {
             "settingsCatalogPolicy" => self.learn_template(object),
+            "endpointSecurityIntent" => {
+                self.intent_templates.extend(object.text("templateId").map(str::to_owned));
+            }
             "groupPolicyConfiguration" => {
                 let custom = object.text("policyConfigurationIngestionType") == Some("custom");
                 for value in object.child("definitionValues") {
@@ -131,6 +135,11 @@ impl Catalogue {
                 })
                 .collect(),
         )
+    }
+
+    /// The legacy endpoint security templates that intents use.
+    pub(crate) fn intent_templates(&self) -> &BTreeSet<String> {
+        &self.intent_templates
     }
 
     /// An ADMX definition as `tenant` sees it.

@@ -124,15 +124,24 @@ pub(crate) struct Child {
     pub(crate) name: String,
     pub(crate) odata_type: String,
     pub(crate) page: usize,
-    /// A create carries the children in its body.
     #[serde(default)]
-    pub(crate) inline: bool,
+    pub(crate) create: InBody,
     /// Navigation properties of the child: shown only when expanded.
     #[serde(default)]
     pub(crate) nested: Vec<String>,
     /// `$expand` of this child is allowed on the collection, not only on one object.
     #[serde(default = "yes")]
     pub(crate) collection_expand: bool,
+}
+
+/// What a create does with children in its body.
+#[derive(Debug, Default, Deserialize, PartialEq, Eq, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum InBody {
+    Stored,
+    Ignored,
+    #[default]
+    Refused,
 }
 
 fn yes() -> bool {

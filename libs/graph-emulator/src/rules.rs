@@ -4,7 +4,7 @@
 pub(crate) mod admx;
 mod assignment_filter;
 mod conditional_access;
-mod intent;
+pub(crate) mod intent;
 mod named_location;
 mod notification;
 pub(crate) mod oma_uri;

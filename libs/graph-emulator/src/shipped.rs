@@ -9,14 +9,26 @@ use crate::odata::path::Segment;
 use crate::outcome::Outcome;
 use crate::present;
 use crate::read;
+use crate::rules::intent;
 use crate::world::World;
 
-/// Collections that exist and are empty here: clients list them and find nothing.
+/// Collections that exist and are empty here: clients that read a whole tenant list them and find nothing.
 const EMPTY: &[&str] = &[
     "deviceManagement/configurationSettings",
     "deviceManagement/configurationCategories",
     "deviceManagement/groupPolicyUploadedDefinitionFiles",
     "deviceManagement/groupPolicyCategories",
+    "deviceManagement/deviceEnrollmentConfigurations",
+    "deviceManagement/windowsAutopilotDeploymentProfiles",
+    "deviceManagement/roleDefinitions",
+    "deviceManagement/depOnboardingSettings",
+    "deviceManagement/complianceManagementPartners",
+    "deviceManagement/deviceManagementPartners",
+    "deviceManagement/remoteAssistancePartners",
+    "deviceAppManagement/managedAppPolicies",
+    "deviceAppManagement/mobileAppConfigurations",
+    "deviceAppManagement/mobileApps",
+    "deviceAppManagement/vppTokens",
 ];
 
 pub(crate) fn read(world: &World, call: &Call, segments: &[Segment]) -> Result<Outcome, Refusal> {
@@ -31,6 +43,9 @@ pub(crate) fn read(world: &World, call: &Call, segments: &[Segment]) -> Result<O
         ["DeviceManagementConfiguration.Read.All", "DeviceManagementConfiguration.ReadWrite.All"].map(str::to_owned);
     if intune && !call.app.holds(&roles.iter().collect::<Vec<_>>()) {
         return Err(crate::dispatch::forbidden(&roles));
+    }
+    if let (&[_, "templates", _, "createinstance"], &Method::POST) = (names.as_slice(), &call.method) {
+        return intent::create(world, call, texts[2]);
     }
     let answer = match names.as_slice() {
         ["organization"] => list(call, vec![organization(world, call)], "organization"),
@@ -132,21 +147,25 @@ fn definitions(world: &World, call: &Call, rest: &[&str]) -> Result<Outcome, Ref
     }
 }
 
-/// Legacy endpoint security templates, one per template that an intent of the tenant uses, each with one category of settings:
-/// exports tell the settings of an intent, not how Microsoft sorted them.
+/// Legacy endpoint security templates, those that some intent uses, each with one category of settings: exports tell the settings of
+/// an intent, not how Microsoft sorted them.
 fn intent_templates(world: &World, call: &Call, rest: &[&str]) -> Result<Outcome, Refusal> {
     let path = "deviceManagement/templates";
-    let kind = kinds::by_key("endpointSecurityIntent");
-    let intents =
-        kind.zip(world.tenant(&call.tenant)).map(|(kind, tenant)| tenant.view_all(kind, call.now)).unwrap_or_default();
-    let mut ids: Vec<&str> = intents.iter().filter_map(|intent| intent.text("templateId")).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let shown = |id: &str| json!({"@odata.type": "#microsoft.graph.securityBaselineTemplate", "id": id, "displayName": format!("Template {id}"), "templateType": "securityTemplate", "isDeprecated": false});
+    let ids = world.catalogue.intent_templates();
+    let shown = |id: &String| {
+        json!({
+            "@odata.type": "#microsoft.graph.securityBaselineTemplate",
+            "id": id,
+            "displayName": format!("Template {id}"),
+            "templateType": "securityTemplate",
+            "isDeprecated": false
+        })
+    };
+    let known = |id: &str| ids.iter().find(|known| known.eq_ignore_ascii_case(id));
     match rest {
-        [] => list(call, ids.into_iter().map(shown).collect(), path),
-        [id, ..] if !ids.iter().any(|known| known.eq_ignore_ascii_case(id)) => Err(absent(id)),
-        [id] => entity(call, shown(id), path),
+        [] => list(call, ids.iter().map(shown).collect(), path),
+        [id, ..] if known(id).is_none() => Err(absent(id)),
+        [id] => entity(call, known(id).map(shown).unwrap_or_default(), path),
         [id, child] if child.eq_ignore_ascii_case("categories") => {
             list(call, vec![category(id)], &format!("{path}('{id}')/categories"))
         }

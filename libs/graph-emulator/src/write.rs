@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::ambient;
 use crate::call::{Call, Refusal, Reply};
-use crate::kinds::Kind;
+use crate::kinds::{InBody, Kind};
 use crate::odata::json;
 use crate::outcome::{Change, Outcome};
 use crate::present;
@@ -189,12 +189,13 @@ fn fill(scene: &Scene<'_>, object: &mut Object, sent: &Map<String, Value>) -> Re
     let kind = scene.kind;
     for (name, value) in sent {
         match kind.child(name) {
-            Some(child) if child.inline => {
+            Some(child) if child.create == InBody::Stored => {
                 let Value::Array(items) = value else {
                     return Err(Refusal::bad_request(&format!("The property '{name}' must be an array.")));
                 };
                 object.children.insert(child.name.clone(), items.clone());
             }
+            Some(child) if child.create == InBody::Ignored => {}
             Some(_) if value.as_array().is_some_and(Vec::is_empty) || value.is_null() => {}
             Some(child) => {
                 return Err(scene.refuse(&format!("Property {} cannot be set while creating.", child.name)));
@@ -221,7 +222,7 @@ fn fill(scene: &Scene<'_>, object: &mut Object, sent: &Map<String, Value>) -> Re
 }
 
 /// Every scope tag of a body must exist in the tenant: ids copied from another tenant are refused, or worse, mean something else.
-fn check_scope_tags(scene: &Scene<'_>, object: &Object) -> Result<(), Refusal> {
+pub(crate) fn check_scope_tags(scene: &Scene<'_>, object: &Object) -> Result<(), Refusal> {
     let tags = scene.kind.scope_tags.as_ref().and_then(|name| object.body.get(name)).and_then(Value::as_array);
     for tag in tags.into_iter().flatten() {
         let known = tag.as_str().is_some_and(|id| scene.has("roleScopeTag", id));

@@ -43,8 +43,8 @@ fn update_all(scene: &Scene<'_>, object: &Object) -> Result<Outcome, Refusal> {
         remove(scene, &mut changed, id)?;
     }
     for value in &updated {
-        let id = value.get("id").and_then(Value::as_str).unwrap_or_default();
-        merge(scene, &mut changed, id, value)?;
+        let id = named(&changed, value)?;
+        merge(scene, &mut changed, &id, value)?;
     }
     for value in &added {
         add(scene, &mut changed, value)?;
@@ -116,11 +116,34 @@ fn merge(scene: &Scene<'_>, object: &mut Object, id: &str, sent: &Value) -> Resu
     if let Some(enabled) = sent.get("enabled") {
         item["enabled"] = enabled.clone();
     }
-    if sent.get(VALUES).is_some() {
-        item[VALUES] = json!(values(scene, &definition, sent)?);
+    for value in values(scene, &definition, sent)? {
+        merge_value(item, value);
     }
     item["lastModifiedDateTime"] = json!(ambient::stamp(scene.call.now));
     Ok(item.clone())
+}
+
+/// The definition value that an entry of `updated` means: by its id, or by the definition it binds.
+fn named(object: &Object, value: &Value) -> Result<String, Refusal> {
+    if let Some(id) = value.get("id").and_then(Value::as_str) {
+        return Ok(id.to_owned());
+    }
+    let (definition, _) = bound(value, "definition@odata.bind")?;
+    let same = |item: &&Value| item.get("_definition").and_then(Value::as_str) == Some(definition.as_str());
+    let found = object.child(CHILD).iter().find(same).and_then(|item| item.get("id")).and_then(Value::as_str);
+    Ok(found.unwrap_or_default().to_owned())
+}
+
+/// A value for a presentation that has one takes its place and keeps its id; the others stay.
+fn merge_value(item: &mut Value, mut value: Value) {
+    let Some(held) = item.get_mut(VALUES).and_then(Value::as_array_mut) else { return };
+    match held.iter_mut().find(|held| held.get("_presentation") == value.get("_presentation")) {
+        Some(held) => {
+            value["id"] = held.get("id").cloned().unwrap_or_default();
+            *held = value;
+        }
+        None => held.push(value),
+    }
 }
 
 fn remove(scene: &Scene<'_>, object: &mut Object, id: &str) -> Result<(), Refusal> {

@@ -19,17 +19,13 @@ pub(crate) fn check(scene: &Scene<'_>, verb: Verb, object: &mut Object) -> Resul
         return Ok(());
     }
     let sent = object.children.remove(CHILD).unwrap_or_default();
-    let named = |rule: &Value| rule.get("ruleName").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
-    if !sent.iter().all(named) {
-        return Err(scene.refuse("Property ruleName in payload is required and must not be empty."));
-    }
     let rules = adopt(scene, &object.id, sent)?;
     object.children.insert(CHILD.into(), rules);
     Ok(())
 }
 
-/// Checks the rules of a body and gives them ids. The service keeps one rule per policy, under the policy's own id and without
-/// the name that the create had to carry.
+/// Checks the rules of a body and gives them ids. The service keeps one rule per policy, under the policy's own id and without a
+/// name. Most clients send the name `PasswordRequired`; IntuneCD creates with null, so it cannot be required.
 fn adopt(scene: &Scene<'_>, policy: &str, sent: Vec<Value>) -> Result<Vec<Value>, Refusal> {
     let mut configurations = Vec::new();
     for rule in sent {

@@ -369,4 +369,16 @@ async fn intents_are_read_directly_and_by_category() {
     let by_category = graph.get(&format!("{path}/{OTHER}/categories/{category}/settings")).await.expect(200);
     assert_eq!(direct.body["value"], by_category.body["value"]);
     graph.post(path, json!({"displayName": "new"})).await.expect(405);
+    let template = "/beta/deviceManagement/templates/tpl/createInstance";
+    let setting = |value: bool| json!({"@odata.type": "#microsoft.graph.deviceManagementBooleanSettingInstance", "definitionId": "d", "valueJson": value.to_string()});
+    let new =
+        graph.post(template, json!({"displayName": "new", "settingsDelta": [setting(true)]})).await.expect(200).id();
+    graph.post(&format!("{path}/{new}/updateSettings"), json!({"settings": [setting(false)]})).await.expect(204);
+    let settings = graph.get(&format!("{path}/{new}/settings")).await;
+    assert_eq!(settings.body["value"].as_array().unwrap().len(), 1);
+    assert_eq!(settings.body["value"][0]["valueJson"], "false");
+    graph
+        .post("/beta/deviceManagement/templates/unknown/createInstance", json!({"displayName": "x"}))
+        .await
+        .expect(404);
 }
