@@ -33,24 +33,27 @@ impl AccessReader {
     /// What the actor is in the workspace; `None` for somebody who is not a member, and for a workspace that does not
     /// exist. One indexed query.
     pub async fn facts(&self, subject: &str, workspace: WorkspaceId) -> Result<Option<ActorFacts>, Failure> {
-        let rows: Vec<Entitlement> = sqlx::query_as(
-            "SELECT workspace_role, tenant_id, tenant_role FROM access_api.actor_access
-             WHERE subject = $1 AND workspace_id = $2",
-        )
-        .bind(subject)
-        .bind(workspace.uuid())
-        .fetch_all(&self.pool)
+        let rows: Vec<Entitlement> = once_more(|| {
+            sqlx::query_as(
+                "SELECT workspace_role, tenant_id, tenant_role FROM access_api.actor_access
+                 WHERE subject = $1 AND workspace_id = $2",
+            )
+            .bind(subject)
+            .bind(workspace.uuid())
+            .fetch_all(&self.pool)
+        })
         .await?;
         facts_of(subject, &rows).map_err(Failure::internal)
     }
 
     /// The workspace a tenant belongs to; `None` when there is no such tenant. Says nothing about who may know it.
     pub async fn workspace_of_tenant(&self, tenant: TenantId) -> Result<Option<WorkspaceId>, Failure> {
-        let id: Option<Uuid> =
+        let id: Option<Uuid> = once_more(|| {
             sqlx::query_scalar("SELECT workspace_id FROM access_api.workspace_of_tenant WHERE tenant_id = $1")
                 .bind(tenant.uuid())
                 .fetch_optional(&self.pool)
-                .await?;
+        })
+        .await?;
         Ok(id.map(WorkspaceId))
     }
 
@@ -65,6 +68,23 @@ impl AccessReader {
         let facts = self.facts(subject, workspace).await?;
         authorize(facts.as_ref(), entitled_to, needs)?;
         facts.ok_or_else(Failure::not_found)
+    }
+}
+
+/// Reads, and reads again if the pooled connection turned out to be dead: reading twice does no harm, and a restarted
+/// database should not cost each request that meets it an error.
+async fn once_more<T, F>(read: impl Fn() -> F) -> Result<T, sqlx::Error>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    match read().await {
+        Err(error)
+            if pg::failure(&error) == pg::Failure::Unavailable
+                && !matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) =>
+        {
+            read().await
+        }
+        answer => answer,
     }
 }
 

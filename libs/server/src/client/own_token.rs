@@ -13,6 +13,8 @@ use crate::failure::Failure;
 use crate::oidc::issuer::{Issuer, IssuerError};
 use crate::secret::Secret;
 
+/// A token is renewed within this time, whatever its issuer says.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// After a failed fetch, how long the next one waits.
 const COOLDOWN: Duration = Duration::from_secs(1);
 
@@ -103,6 +105,8 @@ impl OwnToken {
         let begun = Instant::now();
         let secret = credentials.secret.read().await.map_err(IssuerError::Secret)?;
         let (token, lifetime) = issuer.own_token(&credentials.id, &secret, audience).await?.into_parts();
+        // What an issuer claims beyond a day is not worth relying on.
+        let lifetime = lifetime.min(LONGEST);
         let fresh =
             Token { secret: token.clone(), renew_at: begun + lifetime.mul_f64(0.8), expires_at: begun + lifetime };
         *current.write().unwrap_or_else(PoisonError::into_inner) = Some(fresh);

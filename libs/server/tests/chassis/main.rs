@@ -5,12 +5,14 @@
 #[path = "../../../dev/src/issuer.rs"]
 mod issuer;
 
+mod access;
 mod calling;
 mod discovery;
 mod draining;
 mod errors;
 mod identity;
 mod limits;
+mod process;
 mod running;
 mod script;
 mod wire;

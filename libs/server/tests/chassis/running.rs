@@ -68,7 +68,11 @@ impl Running {
 }
 
 pub(crate) fn chassis(issuer: &Issuer, options: &[&str]) -> Chassis {
-    let fixed = ["test", "--oidc-issuer", issuer.url(), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    chassis_of(issuer.url(), options)
+}
+
+pub(crate) fn chassis_of(issuer: &str, options: &[&str]) -> Chassis {
+    let fixed = ["test", "--oidc-issuer", issuer, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let quick = ["--drain-grace", "0ms", "--log", "error"];
     let args = Cli::parse_from(fixed.iter().chain(&quick).chain(options));
     Chassis::start(&args.server, "promotion-service", pb::FILE_DESCRIPTOR_SET).unwrap()
