@@ -1,4 +1,12 @@
-//! What the system tests share: a scene of real processes on a fresh database, and the words to read answers with.
+//! What the system tests share: a scene of real processes on a fresh database, the words to read answers with, and a look
+//! behind the services: the provider's stand-in, the rows, the bytes on the wire.
+
+pub mod provider;
+pub mod rows;
+pub mod story;
+pub mod wire;
+
+use std::io::Write as _;
 
 use anyhow::Result;
 use dev::scene::{Scene, Script};
@@ -14,4 +22,10 @@ pub async fn scene() -> Result<Scene> {
 /// The machine-readable reason of an error; empty when it has none.
 pub fn reason(status: &Status) -> String {
     status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
+}
+
+/// Says that a test was skipped and why. Past the capture of test output: nobody should have to ask for it.
+pub fn skipped(test: &str, why: &str) {
+    // A closed standard error is no reason to fail.
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
 }

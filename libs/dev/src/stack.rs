@@ -48,6 +48,11 @@ impl EmulatedTenant {
         Self { folder: Some(folder.to_path_buf()), ..Self::empty() }
     }
 
+    /// The application's secret, for tests that act as that application or look for traces of it.
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+
     /// The variable by which workers find the secret.
     fn variable(&self) -> String {
         format!("ATLAS_PROVIDER_SECRET_{}", self.external_id.replace('-', "_").to_uppercase())
