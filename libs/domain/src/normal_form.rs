@@ -42,7 +42,7 @@ pub(crate) use walk::place_text;
 
 use crate::contract::Contract;
 use crate::id::Hash;
-use crate::json::canonical_hash;
+use crate::json::{Path, canonical, canonical_hash, is_folded};
 use crate::reference::{NameTable, Reference};
 
 /// An object's normal form and what was met on the way to it.
@@ -67,21 +67,27 @@ pub fn normal_form(contract: &Contract, raw: &Value, names: &NameTable) -> Norma
 }
 
 /// Sorts elements by key, then by content, so that equal collections have equal order. Used on values in normal form.
-pub(crate) fn sort_elements(elements: &mut [Value], keys: &[crate::json::Path]) {
-    elements.sort_by_cached_key(|element| {
-        let key: Vec<String> = keys
-            .iter()
-            .map(|path| crate::json::canonical(&Value::from_iter(path.values(element).into_iter().cloned())))
-            .collect();
-        (key, crate::json::canonical(element))
+pub(crate) fn sort_elements(elements: &mut [Value], keys: &[Path]) {
+    let key = |element: &Value| -> Vec<String> {
+        let text = |path: &Path| path.values(element).into_iter().map(canonical).collect::<Vec<_>>().join(",");
+        keys.iter().map(text).collect()
+    };
+    if keys.is_empty() {
+        elements.sort_by_cached_key(canonical);
+        return;
+    }
+    elements.sort_by_cached_key(key);
+    // The whole content decides only between equal keys, which are rare: writing it out is what costs.
+    elements.chunk_by_mut(|a, b| key(a) == key(b)).filter(|same| same.len() > 1).for_each(|same| {
+        same.sort_by_cached_key(canonical);
     });
 }
 
 /// What people call an element of a collection with a key: its key's values. `None` when it has none of them.
-pub(crate) fn element_label(element: &Value, keys: &[crate::json::Path]) -> Option<String> {
+pub(crate) fn element_label(element: &Value, keys: &[Path]) -> Option<String> {
     let mut label = String::new();
     for path in keys {
-        let Some(value) = path.values(element).into_iter().find(|value| !crate::json::is_folded(value)) else {
+        let Some(value) = path.values(element).into_iter().find(|value| !is_folded(value)) else {
             continue;
         };
         if !label.is_empty() {

@@ -82,24 +82,33 @@ fn state(source: &[&SubjectRow], target: &[&SubjectRow], assignments: bool) -> C
     }
 }
 
+/// Everything the states rest on. Names and platforms are part of the content's hash, and a policy type begins its
+/// subject keys, so neither is said twice: hashing is what a large compare spends its time on.
 fn fingerprint(selection: &Selection, subjects: &[ComparedSubject<'_>]) -> Hash {
-    let selection = serde_json::to_value(selection).map(|value| canonical(&value)).unwrap_or_default();
-    let mut parts: Vec<&[u8]> = vec![b"compare.v1", selection.as_bytes()];
+    let mut evidence = Vec::with_capacity(subjects.len() * 256);
+    let mut say = |part: &[u8]| {
+        evidence.extend_from_slice(&(part.len() as u32).to_be_bytes());
+        evidence.extend_from_slice(part);
+    };
+    say(b"compare.v1");
+    say(serde_json::to_value(selection).map(|value| canonical(&value)).unwrap_or_default().as_bytes());
     for subject in subjects {
-        for (side, rows) in [(b"s", &subject.source), (b"t", &subject.target)] {
+        say(subject.subject_key.as_str().as_bytes());
+        for (side, rows) in [(b's', &subject.source), (b't', &subject.target)] {
             for row in rows {
-                let evidence: &[u8] = match row.evidence {
-                    Evidence::Whole => b"w",
-                    Evidence::SecretsHidden => b"h",
-                    Evidence::Incomplete => b"i",
+                let trust = match row.evidence {
+                    Evidence::Whole => b'w',
+                    Evidence::SecretsHidden => b'h',
+                    Evidence::Incomplete => b'i',
                 };
-                parts.extend([side.as_slice(), evidence, row.policy_type.as_str().as_bytes()]);
-                parts
-                    .extend([row.subject_key.as_str(), row.external_id.as_str(), &row.display_name].map(str::as_bytes));
-                parts.push(row.platform.as_deref().unwrap_or_default().as_bytes());
-                parts.extend([row.normal_hash.as_ref(), row.assignments_hash.as_ref()]);
+                say(&[side, trust]);
+                say(row.external_id.as_str().as_bytes());
+                say(row.normal_hash.as_ref());
+                if selection.include_assignments {
+                    say(row.assignments_hash.as_ref());
+                }
             }
         }
     }
-    Hash::of_parts(parts)
+    Hash::of(evidence)
 }

@@ -61,6 +61,12 @@ fn absent_and_empty_are_one_and_zero_and_false_are_not() {
 }
 
 #[test]
+fn a_name_is_trimmed_and_a_name_of_spaces_is_none() {
+    assert_eq!(form("profile", json!({"displayName": " x "})), json!({"displayName": "x"}));
+    assert_eq!(form("profile", json!({"displayName": " \u{b} "})), json!({}));
+}
+
+#[test]
 fn references_by_what_is_known_of_them() {
     let with = |groups: Value| {
         let raw = json!({"displayName": "x", "conditions": {"users": {"excludeGroups": groups}}});

@@ -54,6 +54,9 @@ impl<'w> Walk<'w> {
             }
             if let Some(Value::String(name)) = fields.get_mut(&self.contract.name_field) {
                 *name = name.trim().to_owned();
+                if name.is_empty() {
+                    fields.remove(&self.contract.name_field);
+                }
             }
         }
         value
