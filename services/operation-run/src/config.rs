@@ -15,7 +15,7 @@ pub struct Args {
     pub server: ServerArgs,
 
     /// PostgreSQL, as role tenantatlas_operation.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    #[arg(long, env = "TENANTATLAS_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
     /// Connections to it, beside the one that follows events.
     #[arg(long, env = "TENANTATLAS_DATABASE_CONNECTIONS", default_value_t = 16)]
