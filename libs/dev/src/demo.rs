@@ -185,9 +185,7 @@ async fn prove_promoted(
     let items = job::items(session, &run.run_id).await?;
     let mut wrong = Vec::new();
     for subject in &ready {
-        let promoted = items
-            .iter()
-            .any(|item| item.key == subject.subject_key && item.state() == ItemState::Succeeded);
+        let promoted = items.iter().any(|item| item.key == subject.subject_key && item.state() == ItemState::Succeeded);
         if promoted && states.get(subject.subject_key.as_str()) != Some(&CompareState::Identical) {
             wrong.push(subject.display_name.as_str());
         }

@@ -156,8 +156,12 @@ pub async fn items(session: &Session, run_id: &str) -> Result<Vec<OperationRunIt
     let mut items = Vec::new();
     let mut page_token = String::new();
     loop {
-        let request =
-            ListOperationRunItemsRequest { run_id: run_id.to_owned(), page_size: 1000, page_token, ..Default::default() };
+        let request = ListOperationRunItemsRequest {
+            run_id: run_id.to_owned(),
+            page_size: 1000,
+            page_token,
+            ..Default::default()
+        };
         let page = session.runs().list_operation_run_items(request).await?.into_inner();
         items.extend(page.items);
         if page.next_page_token.is_empty() {

@@ -45,10 +45,20 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> Result<ExitCode> {
-    // Children get what they need said explicitly; two crypto providers in one process must be told apart once.
+async fn main() -> ExitCode {
+    // Two providers of cryptography may be linked into one process: which one is meant is said once.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    match Cli::parse().command {
+    match run(Cli::parse().command).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode> {
+    match command {
         Command::Up(args) => {
             check::build_binaries().await?;
             up::run(&args).await?;

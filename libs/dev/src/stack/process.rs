@@ -83,10 +83,7 @@ impl Process {
 
     /// Where it listens for `what`, as it said itself.
     pub fn address(&self, what: &str) -> Result<SocketAddr> {
-        self.addresses
-            .get(what)
-            .copied()
-            .with_context(|| format!("{} does not listen for {what}", self.recipe.name))
+        self.addresses.get(what).copied().with_context(|| format!("{} does not listen for {what}", self.recipe.name))
     }
 
     /// Name of this process within its stack.
