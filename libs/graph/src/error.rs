@@ -46,7 +46,7 @@ pub enum Kind {
 pub struct GraphError {
     /// What to do about it.
     pub kind: Kind,
-    /// Stable, UPPER_SNAKE, from a closed list (see `error/body.rs`); fit for reports, failure summaries and metrics.
+    /// Stable, UPPER_SNAKE, a literal of this crate (never the provider's text): fit for reports, failure summaries and metrics.
     pub reason_code: &'static str,
     /// A sentence without ids, tokens or internal addresses; at most [`MAX_MESSAGE_CHARS`] characters.
     pub message: String,

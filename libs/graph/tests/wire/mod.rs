@@ -215,3 +215,21 @@ async fn batches_hold_twenty() {
         assert!(body["requests"].as_array().expect("requests").len() <= graph::MAX_BATCH_ITEMS);
     }
 }
+
+/// Workers spawn these; a future that is not `Send` is found out here and not in a service.
+#[tokio::test]
+async fn every_operation_can_be_spawned() {
+    fn sendable<F: Future + Send>(_: F) {}
+    let script = Script::start(vec![]).await;
+    let client = client(&script).await;
+    let contract = graph::registry().get("settingsCatalogPolicy").expect("known");
+    let payload =
+        domain::payload::Payload { policy_type: contract.policy_type.clone(), content: json!({}), assignments: None };
+    sendable(graph::capture(&client, contract).all());
+    sendable(graph::read_one(&client, contract, "1"));
+    sendable(graph::find_by_name(&client, contract, "x", None));
+    sendable(graph::find_by_key(&client, contract, &"settingsCatalogPolicy: x".into()));
+    sendable(graph::approval_required(&client));
+    sendable(graph::create(&client, contract, &payload));
+    sendable(graph::update(&client, contract, "1", &payload, &json!({})));
+}
