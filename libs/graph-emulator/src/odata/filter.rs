@@ -189,6 +189,12 @@ impl Parser {
         let token = self.take()?;
         match token.as_str() {
             "not" => Ok(Filter::Not(Box::new(self.unary()?))),
+            // `(a/b) eq null`: parentheses around the property alone.
+            "(" if self.tokens.get(self.at + 1).map(String::as_str) == Some(")") => {
+                let path = self.take()?;
+                self.expect(")")?;
+                self.comparison(path)
+            }
             "(" => {
                 let inner = self.or()?;
                 self.expect(")")?;
@@ -291,6 +297,7 @@ mod tests {
         assert!(admits("isof('microsoft.graph.x') and a/b eq 'c'", object.clone()));
         assert!(admits("n gt 5 or n le 3 and not f eq true", object.clone()));
         assert!(admits("startswith(a/b,'C') and n in (1, 3)", object.clone()));
+        assert!(admits("(x/y) eq null or (a/b) eq 'z'", object.clone()));
         assert!(!admits("missing ne null", object));
     }
 

@@ -12,4 +12,5 @@ mod harness;
 mod kinds;
 mod metadata;
 mod odata;
+mod process;
 mod tls;
