@@ -35,7 +35,10 @@ pub struct Args {
     pub worker: bool,
     /// Runs worked on at once.
     #[arg(long, env = "TENANTATLAS_WORKER_RUNS", default_value_t = 4)]
-    pub worker_runs: u32,
+    pub worker_runs: usize,
+    /// Longest time one request to the provider may take.
+    #[arg(long, env = "TENANTATLAS_PROVIDER_TIMEOUT", value_parser = duration, default_value = "60s")]
+    pub provider_timeout: Duration,
 
     /// Evidence older than this is stale: what rests on it is not promoted.
     #[arg(long, env = "TENANTATLAS_STALE_AFTER", value_parser = duration, default_value = "24h")]
@@ -65,6 +68,9 @@ impl Args {
         }
         if self.worker_runs == 0 || self.worker_runs > 50 {
             return Err(ConfigError::new("--worker-runs", "must be between 1 and 50"));
+        }
+        if self.provider_timeout.is_zero() {
+            return Err(ConfigError::new("--provider-timeout", "must be more than zero"));
         }
         if self.stale_after.is_zero() || self.stale_after > Duration::from_secs(366 * 24 * 3600) {
             return Err(ConfigError::new("--stale-after", "must be more than zero and at most a year (8784h)"));

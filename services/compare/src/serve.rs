@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use clap::Parser as _;
+use graph::{Provider, Settings};
 use server::{AccessReader, Bound, Chassis, StartError};
 use tokio::time::Instant;
 
@@ -10,6 +11,7 @@ use crate::client::{Audit, OperationRuns};
 use crate::config::Args;
 use crate::grpc::Api;
 use crate::state::State;
+use crate::sync;
 
 /// The newest migration this service reads or writes columns of.
 const SCHEMA: i64 = 10;
@@ -43,5 +45,9 @@ pub async fn start(args: &Args, chassis: &Chassis) -> Result<Bound, StartError> 
         stale_after: config.stale_after,
         db,
     };
+    if args.worker {
+        let provider = Provider::new(Settings { timeout: args.provider_timeout, ..Settings::default() });
+        sync::start(chassis, &state.operation_runs, args.worker_runs, state.clone(), provider)?;
+    }
     chassis.bind(Api::new(state).services(chassis.limits())).await
 }

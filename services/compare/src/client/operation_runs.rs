@@ -55,6 +55,11 @@ impl OperationRuns {
         Self { upstream }
     }
 
+    /// The connection, for the worker of our own runs.
+    pub(crate) fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
     /// Starts a sync on behalf of the caller, or finds the one there is.
     pub async fn start_sync(&self, caller: &Caller, sync: NewSync) -> Result<Started, Failure> {
         let items = sync.items.into_iter().map(|item| NewRunItem {

@@ -56,7 +56,7 @@ pub async fn capture_pre_image(state: &State, caller: &Caller, request: &Capture
     let new = NewVersion {
         id: PolicyVersionId(ambient::fresh_id()),
         external_id: observed.external_id.clone(),
-        content: content.clone(),
+        content,
         content_hash: observed.content_hash,
         normal_hash: observed.normal_hash,
     };

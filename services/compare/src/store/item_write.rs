@@ -104,6 +104,32 @@ pub async fn upsert(
     Ok(())
 }
 
+/// Notes that these objects are there but could not be read wholly: what is known of their content stays, and no longer counts
+/// as whole.
+pub async fn mark_incomplete(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    tenant: TenantId,
+    policy_type: &str,
+    run: RunId,
+    external_ids: &[&str],
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE inventory.item SET
+             evidence = 'incomplete', facts = jsonb_set(facts, '{complete}', 'false'),
+             last_observed_run_id = $4, last_observed_at = now(), missing_since = NULL, missing_confirmed = false
+         WHERE workspace_id = $1 AND tenant_id = $2 AND policy_type = $3 AND external_id = ANY ($5)",
+    )
+    .bind(workspace.uuid())
+    .bind(tenant.uuid())
+    .bind(policy_type)
+    .bind(run.uuid())
+    .bind(external_ids)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Marks what this run did not see of a type as missing, or confirms it, and returns how many objects are missing by this
 /// read. `certain` is false when the read was partial: then nothing is confirmed, and what was certain stays so.
 pub async fn mark_missing(

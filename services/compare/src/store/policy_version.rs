@@ -54,13 +54,13 @@ impl Purpose {
 
 /// A version to be inserted.
 #[derive(Debug, Clone)]
-pub struct NewVersion {
+pub struct NewVersion<'c> {
     /// Its id.
     pub id: PolicyVersionId,
     /// The object's id at the provider.
     pub external_id: ExternalId,
     /// The raw content.
-    pub content: Value,
+    pub content: &'c Value,
     /// Hash of the content.
     pub content_hash: Hash,
     /// Hash of its normal form.
@@ -89,14 +89,14 @@ pub async fn insert(
     policy_type: &str,
     run: RunId,
     purpose: Purpose,
-    versions: &[NewVersion],
+    versions: &[NewVersion<'_>],
 ) -> Result<()> {
     if versions.is_empty() {
         return Ok(());
     }
     let ids: Vec<_> = versions.iter().map(|version| version.id.uuid()).collect();
     let external_ids: Vec<_> = versions.iter().map(|version| version.external_id.as_str()).collect();
-    let contents: Vec<_> = versions.iter().map(|version| &version.content).collect();
+    let contents: Vec<_> = versions.iter().map(|version| version.content).collect();
     let content_hashes: Vec<_> = versions.iter().map(|version| version.content_hash.as_bytes().as_slice()).collect();
     let normal_hashes: Vec<_> = versions.iter().map(|version| version.normal_hash.as_bytes().as_slice()).collect();
     sqlx::query(

@@ -1,0 +1,70 @@
+//! The way to a tenant's provider.
+
+use domain::tenant::Lifecycle;
+use graph::{Client, Connection, Provider};
+
+use super::Scope;
+use crate::error::Result;
+use crate::state::State;
+use crate::store;
+
+/// Why a tenant's provider cannot be called at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotConnected {
+    /// There is no such tenant any more, or it is not in service.
+    #[error("the tenant is not active")]
+    TenantNotOperable,
+    /// Nothing says how the provider is reached.
+    #[error("the tenant has no provider connection: set one and sync again")]
+    ConnectionMissing,
+    /// What is said cannot be used.
+    #[error("the tenant's provider connection cannot be used: {0}")]
+    ConnectionInvalid(String),
+}
+
+impl NotConnected {
+    /// The stable reason.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::TenantNotOperable => "TENANT_NOT_OPERABLE",
+            Self::ConnectionMissing => "PROVIDER_CONNECTION_MISSING",
+            Self::ConnectionInvalid(_) => "PROVIDER_CONNECTION_INVALID",
+        }
+    }
+}
+
+/// Opens the tenant's provider. No request is made and no secret is read yet: the credential is resolved when a token is
+/// needed, so that one replaced in place is picked up.
+pub async fn connect(
+    state: &State,
+    provider: &Provider,
+    scope: Scope,
+) -> Result<std::result::Result<Client, NotConnected>> {
+    let mut tx = state.db.workspace(scope.workspace_id.uuid()).await?;
+    let tenant = store::tenant::find(&mut tx, scope.workspace_id, scope.tenant_id).await?;
+    let connection = store::provider_connection::find(&mut tx, scope.workspace_id, scope.tenant_id).await?;
+    drop(tx);
+    if tenant.is_none_or(|tenant| tenant.lifecycle != Lifecycle::Active) {
+        return Ok(Err(NotConnected::TenantNotOperable));
+    }
+    let Some(connection) = connection else { return Ok(Err(NotConnected::ConnectionMissing)) };
+    Ok(open(provider, &connection).map_err(NotConnected::ConnectionInvalid))
+}
+
+fn open(
+    provider: &Provider,
+    connection: &store::provider_connection::ProviderConnection,
+) -> std::result::Result<Client, String> {
+    let route = &connection.route;
+    let credential =
+        route.credential_reference.parse().map_err(|why: graph::CredentialReferenceError| why.to_string())?;
+    let connection = Connection::new(
+        &connection.external_tenant_id,
+        &route.client_id,
+        credential,
+        Some(&route.authority_url),
+        Some(&route.base_url),
+    );
+    let connection = connection.map_err(|why| why.to_string())?;
+    provider.client(&connection).map_err(|why| why.to_string())
+}

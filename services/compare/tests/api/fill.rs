@@ -1,0 +1,150 @@
+//! Filling a tenant's inventory as a sync would have, without a provider: by the service's own store, or by SQL in bulk.
+
+use compare_service::names::{self, referable_kinds};
+use compare_service::store::coverage::NewCoverage;
+use compare_service::store::policy_version::{NewVersion, Purpose};
+use compare_service::store::{self};
+use domain::id::{PolicyVersionId, RunId, TenantId, WorkspaceId};
+use domain::observe::observe;
+use domain::preflight::CoverageState;
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+use crate::world::World;
+
+/// One tenant to be filled.
+pub(crate) struct Tenant<'w> {
+    world: &'w World,
+    workspace: WorkspaceId,
+    tenant: TenantId,
+}
+
+impl<'w> Tenant<'w> {
+    pub(crate) fn new(world: &'w World, workspace: &str, tenant: &str) -> Self {
+        Self { world, workspace: workspace.parse().unwrap(), tenant: tenant.parse().unwrap() }
+    }
+
+    /// Objects of one type were seen, all of them whole.
+    pub(crate) async fn has(&self, policy_type: &str, objects: &[Value]) {
+        self.seen(policy_type, objects, true).await;
+        self.covered(policy_type, CoverageState::Observed, None, false).await;
+    }
+
+    /// Objects of one type were seen, whole or not; nothing is said of the type.
+    pub(crate) async fn seen(&self, policy_type: &str, objects: &[Value], complete: bool) {
+        let contract = graph::registry().get(policy_type).expect("a known type");
+        let run = RunId(Uuid::now_v7());
+        let mut tx = self.world.db().await.workspace(self.workspace.uuid()).await.unwrap();
+        let kinds: Vec<&str> = referable_kinds(graph::registry()).into_iter().collect();
+        let names = names::load(&mut tx, self.workspace, self.tenant, &kinds).await.unwrap();
+        for raw in objects {
+            let mut observed = observe(contract, raw, &names).unwrap();
+            observed.facts.complete &= complete;
+            let version = NewVersion {
+                id: PolicyVersionId(Uuid::now_v7()),
+                external_id: observed.external_id.clone(),
+                content: raw,
+                content_hash: observed.content_hash,
+                normal_hash: observed.normal_hash,
+            };
+            let id = version.id;
+            let (workspace, tenant) = (self.workspace, self.tenant);
+            store::policy_version::insert(&mut tx, workspace, tenant, policy_type, run, Purpose::Sync, &[version])
+                .await
+                .unwrap();
+            store::item_write::upsert(&mut tx, workspace, tenant, policy_type, run, &[(&observed, id)]).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+
+    /// How the last reading of a type went.
+    pub(crate) async fn covered(
+        &self,
+        policy_type: &str,
+        state: CoverageState,
+        reason: Option<&str>,
+        approval_required: bool,
+    ) {
+        let new =
+            NewCoverage { state, observed_count: 0, reason_code: reason, approval_required: Some(approval_required) };
+        let mut tx = self.world.db().await.workspace(self.workspace.uuid()).await.unwrap();
+        let run = RunId(Uuid::now_v7());
+        store::coverage::put(&mut tx, self.workspace, self.tenant, policy_type, run, &new).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Every known type was read just now, whatever was found.
+    pub(crate) async fn covered_all(&self) {
+        for contract in graph::registry().iter() {
+            self.covered(contract.policy_type.as_str(), CoverageState::Observed, None, false).await;
+        }
+    }
+
+    /// The last reading of a type was so long ago.
+    pub(crate) async fn read_hours_ago(&self, policy_type: &str, hours: i32) {
+        self.sql(&format!(
+            "UPDATE inventory.coverage SET observed_at = now() - interval '{hours} hours'
+             WHERE tenant_id = '{}' AND policy_type = '{policy_type}'",
+            self.tenant
+        ))
+        .await;
+    }
+
+    /// The provider is connected.
+    pub(crate) async fn connected(&self) {
+        self.sql(&format!(
+            "INSERT INTO tenant.provider_connection
+                 (workspace_id, tenant_id, id, base_url, authority, client_id, credential_reference)
+             VALUES ('{}', '{}', gen_random_uuid(), 'https://graph.microsoft.com',
+                     'https://login.microsoftonline.com', 'app', 'env:NOWHERE')",
+            self.workspace, self.tenant
+        ))
+        .await;
+    }
+
+    /// Any statement, past all guards.
+    pub(crate) async fn sql(&self, statement: &str) {
+        let superuser = self.world.superuser().await;
+        sqlx::query(AssertSqlSafe(statement.to_owned())).execute(superuser.pool()).await.unwrap();
+    }
+
+    /// `count` driver update profiles, by one statement a table: `differing` of them have content of this tenant's own, the
+    /// rest the same content in every tenant.
+    pub(crate) async fn has_many(&self, count: u32, differing: u32) {
+        let (workspace, tenant) = (self.workspace, self.tenant);
+        self.sql(&format!(
+            "INSERT INTO inventory.policy_version
+                 (workspace_id, id, tenant_id, policy_type, external_id, number, content, content_hash, normal_hash)
+             SELECT '{workspace}', gen_random_uuid(), '{tenant}', 'windowsDriverUpdateProfile', 'driver-' || n, 1,
+                    '{{}}', sha256(convert_to(n::text, 'UTF8')), sha256(convert_to(n::text, 'UTF8'))
+             FROM generate_series(1, {count}) n"
+        ))
+        .await;
+        self.sql(&format!(
+            "INSERT INTO inventory.item
+                 (workspace_id, tenant_id, policy_type, external_id, subject_key, subject_name, display_name, platform,
+                  content_hash, normal_hash, normal_form, assignments_form, assignments_hash, facts, current_version_id)
+             SELECT v.workspace_id, v.tenant_id, v.policy_type, v.external_id,
+                    'windowsDriverUpdateProfile: ring ' || v.external_id, 'ring ' || v.external_id,
+                    'Ring ' || v.external_id, 'windows10', v.content_hash,
+                    CASE WHEN substr(v.external_id, 8)::int <= {differing}
+                         THEN sha256(convert_to(v.tenant_id::text || v.external_id, 'UTF8')) ELSE v.normal_hash END,
+                    jsonb_build_object('approvalType', 'automatic', 'notes', repeat(v.external_id, 200)), '[]',
+                    sha256(convert_to('[]', 'UTF8')), '{{\"complete\": true}}', v.id
+             FROM inventory.policy_version v
+             WHERE v.workspace_id = '{workspace}' AND v.tenant_id = '{tenant}'
+               AND v.policy_type = 'windowsDriverUpdateProfile'"
+        ))
+        .await;
+        self.covered("windowsDriverUpdateProfile", CoverageState::Observed, None, false).await;
+    }
+}
+
+/// A driver update profile.
+pub(crate) fn driver(id: &str, name: &str, deferral_days: u32) -> Value {
+    json!({
+        "id": id, "displayName": name, "approvalType": "automatic",
+        "deploymentDeferralInDays": deferral_days, "roleScopeTagIds": ["0"],
+    })
+}

@@ -1,0 +1,20 @@
+//! compare-service over a real socket, with a private PostgreSQL, a real issuer, the provider's stand-in, and a stand-in for
+//! operation-run-service at the wire.
+
+// The dev crate links far more than a test of a service should; its issuer is one file.
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../../libs/dev/src/issuer.rs"]
+mod issuer;
+
+mod compare;
+mod export;
+mod fake_runs;
+mod fill;
+mod hidden;
+mod inventory;
+mod preflight;
+mod races;
+mod sync;
+mod tenant;
+mod workspace;
+mod world;

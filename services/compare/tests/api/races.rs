@@ -1,0 +1,66 @@
+//! Guards that two transactions try to get past at the same moment.
+
+use pb::workspace::{RemoveWorkspaceMemberRequest, Role, SetWorkspaceMemberRequest};
+use tonic::Code;
+
+use crate::fill::{Tenant, driver};
+use crate::world::{World, fresh};
+
+#[tokio::test]
+async fn two_owners_cannot_take_one_another_away() {
+    let world = World::start().await;
+    let (ada, bob) = (world.user("ada"), world.user("bob"));
+    for round in 0..10 {
+        let workspace_id = ada.new_workspace().await;
+        ada.let_in(&workspace_id, "bob", Role::Owner).await;
+        let demote_bob = SetWorkspaceMemberRequest {
+            workspace_id: workspace_id.clone(),
+            subject: "bob".into(),
+            role: Role::Manager.into(),
+            display_name: String::new(),
+        };
+        let remove_ada = RemoveWorkspaceMemberRequest { workspace_id: workspace_id.clone(), subject: "ada".into() };
+        let (mut first, mut second) = (ada.workspaces(), bob.workspaces());
+        let (demoted, removed) =
+            tokio::join!(first.set_workspace_member(demote_bob), second.remove_workspace_member(remove_ada));
+        assert!(demoted.is_ok() != removed.is_ok(), "round {round}: {demoted:?} {removed:?}");
+        let refused = demoted.err().or(removed.err()).unwrap();
+        // Too late is LAST_OWNER, later still is no longer an owner.
+        let expected = [Code::FailedPrecondition, Code::PermissionDenied, Code::NotFound];
+        assert!(expected.contains(&refused.code()), "{refused:?}");
+        let owners: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM access.member WHERE workspace_id::text = $1 AND role = 'owner'")
+                .bind(&workspace_id)
+                .fetch_one(world.superuser().await.pool())
+                .await
+                .unwrap();
+        assert_eq!(owners, 1);
+    }
+}
+
+#[tokio::test]
+async fn pre_images_captured_at_once_get_numbers_of_their_own() {
+    let world = World::start().await;
+    let ada = world.user("ada");
+    let workspace_id = ada.new_workspace().await;
+    let tenant_id = ada.new_tenant(&workspace_id, "Production").await;
+    let object = driver("d1", "Ring", 1);
+    Tenant::new(&world, &workspace_id, &tenant_id)
+        .has("windowsDriverUpdateProfile", std::slice::from_ref(&object))
+        .await;
+    let calls = (0..8u32).map(|n| {
+        let request = pb::inventory::CapturePreImageRequest {
+            workspace_id: workspace_id.clone(),
+            tenant_id: tenant_id.clone(),
+            policy_type: "windowsDriverUpdateProfile".into(),
+            external_id: "d1".into(),
+            content_json: driver("d1", "Ring", 2 + n).to_string().into_bytes(),
+            run_id: fresh(),
+        };
+        let mut client = world.service("promotion-service").inventory();
+        async move { client.capture_pre_image(request).await.unwrap().into_inner().version.unwrap().number }
+    });
+    let mut numbers = futures::future::join_all(calls).await;
+    numbers.sort_unstable();
+    assert_eq!(numbers, (2..10).collect::<Vec<i32>>());
+}
