@@ -39,7 +39,8 @@ pub struct Caller {
     pub user: Option<User>,
     /// The service that makes the call, for itself or on behalf of the user.
     pub service: Option<ServiceIdentity>,
-    /// When the first of the tokens ends to be accepted (leeway included). Streams end then.
+    /// When the token in `authorization` ends to be accepted (leeway included). Streams end then. A service in between
+    /// proved itself when the call began; its short-lived token does not cut a user's stream.
     pub expires_at: OffsetDateTime,
     /// When the call must have ended; passed on to services called on its behalf.
     pub deadline: Option<Deadline>,

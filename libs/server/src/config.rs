@@ -84,6 +84,9 @@ pub struct ServerArgs {
     /// Streams open at once by one caller (a user, or a service).
     #[arg(long, env = "TENANTATLAS_MAX_STREAMS_PER_CALLER", default_value_t = 100)]
     pub max_streams_per_caller: usize,
+    /// Connections open at once; more are closed as they come.
+    #[arg(long, env = "TENANTATLAS_MAX_CONNECTIONS", default_value_t = 10_000)]
+    pub max_connections: usize,
     /// HTTP/2 streams open at once on one connection.
     #[arg(long, env = "TENANTATLAS_MAX_CONNECTION_STREAMS", default_value_t = 256)]
     pub max_connection_streams: u32,

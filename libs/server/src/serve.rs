@@ -2,9 +2,12 @@
 //! [`Bound::run`] serves until it is told to stop and then drains.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -113,6 +116,7 @@ struct Shared {
     readiness: Readiness,
     drain: Drain,
     tasks: TaskTracker,
+    task_panicked: AtomicBool,
 }
 
 impl Chassis {
@@ -142,6 +146,7 @@ impl Chassis {
                 readiness: Readiness::new(),
                 drain: Drain::new(),
                 tasks: TaskTracker::new(),
+                task_panicked: AtomicBool::new(false),
                 settings,
             }),
         })
@@ -175,12 +180,24 @@ impl Chassis {
     }
 
     /// Runs a task of the service (a worker) beside the server; the drain waits for it, up to its cap. The task must end
-    /// when [`Chassis::drain_token`] is cancelled.
+    /// when [`Chassis::drain_token`] is cancelled. When it panics the process goes down in order, and fails: without
+    /// its worker it would look alive and do nothing.
     pub fn spawn<F>(&self, task: F) -> tokio::task::JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        self.shared.tasks.spawn(task)
+        let shared = Arc::clone(&self.shared);
+        self.shared.tasks.spawn(async move {
+            match AssertUnwindSafe(task).catch_unwind().await {
+                Ok(output) => output,
+                Err(panic) => {
+                    tracing::error!(service = shared.name, "a task panicked: shutting down");
+                    shared.task_panicked.store(true, Ordering::SeqCst);
+                    shared.drain.request();
+                    resume_unwind(panic)
+                }
+            }
+        })
     }
 
     /// The service registered as `service`, at one endpoint (`http://host:port`) or several, separated by commas;

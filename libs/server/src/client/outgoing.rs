@@ -75,48 +75,56 @@ impl Outgoing {
         if let Some(deadline) = deadline {
             write_timeout(request.headers_mut(), deadline.remaining());
         }
-        let own = match self.identify(&mut request).await {
-            Ok(own) => own,
-            Err(failure) => return failure.into_response(),
-        };
-        telemetry::inject(&Span::current().context(), request.headers_mut());
-
-        let service = self.upstream.service;
-        let broken = {
-            let upstream = Arc::clone(&self.upstream);
-            move |status: Status| {
-                if deadline.is_some_and(|deadline| deadline.remaining() <= BEFORE_TONIC) {
-                    return Failure::deadline_exceeded().caused_by(status).into();
-                }
-                upstream.trouble.notify_one();
-                Status::from(Failure::unavailable(service).caused_by(status))
-            }
-        };
-        let sent = self.upstream.channel.clone().oneshot(request);
-        let answer = match deadline {
-            None => sent.await,
-            Some(deadline) => match timeout_at(deadline.instant(), sent).await {
+        let exchange = self.exchange(request, deadline);
+        let response = match deadline {
+            None => exchange.await,
+            Some(deadline) => match timeout_at(deadline.instant(), exchange).await {
                 Ok(answer) => answer,
-                Err(_elapsed) => return Failure::deadline_exceeded().into_response(),
+                Err(_elapsed) => Err(Failure::deadline_exceeded()),
             },
         };
+        match (response, deadline) {
+            (Err(failure), _) => failure.into_response(),
+            (Ok(response), None) => response,
+            (Ok(response), Some(deadline)) => response
+                .map(|body| body::until(body, sleep_until(deadline.instant()), || Failure::deadline_exceeded().into())),
+        }
+    }
+
+    /// Tokens on, request out, headers of the answer in.
+    async fn exchange(&self, mut request: Request, deadline: Option<Deadline>) -> Result<Response, Failure> {
+        let own = self.identify(&mut request).await?;
+        telemetry::inject(&Span::current().context(), request.headers_mut());
+        let upstream = Arc::clone(&self.upstream);
         // Whatever the transport calls it (CANCELLED "operation was canceled", "h2 protocol error", a refused
         // connection), it is no answer of the other service: it is away.
-        let response = match answer {
-            Ok(response) => body::map_broken(response, broken),
-            Err(error) => return broken(Status::from_error(error.into())).into_http(),
-        };
-        if let (Some(own_token), Some(own)) = (&self.upstream.own_token, own) {
-            let status = Status::from_header_map(response.headers());
-            if status.is_some_and(|status| refuses_us(&status, &self.acting)) {
-                own_token.forget(&own);
+        let broken = move |status: Status| {
+            if deadline.is_some_and(|deadline| deadline.remaining() <= BEFORE_TONIC) {
+                return Failure::deadline_exceeded().caused_by(status);
             }
+            upstream.trouble.notify_one();
+            Failure::unavailable(upstream.service).caused_by(status)
+        };
+        match self.upstream.channel.clone().oneshot(request).await {
+            Ok(response) => {
+                let response = self.own_refusal(response, own.as_ref());
+                Ok(body::map_broken(response, move |status| broken(status).into()))
+            }
+            Err(error) => Err(broken(Status::from_error(error.into()))),
         }
-        match deadline {
-            Some(deadline) => response
-                .map(|body| body::until(body, sleep_until(deadline.instant()), || Failure::deadline_exceeded().into())),
-            None => response,
+    }
+
+    /// When it is our own token that was refused: forgets it, so that the next call fetches a new one, and says so by the
+    /// reason that [`Failure::from_upstream`] does not pass on. Our caller's token is another matter.
+    fn own_refusal(&self, response: Response, own: Option<&Secret>) -> Response {
+        let refused = Status::from_header_map(response.headers()).filter(|status| refuses_us(status, &self.acting));
+        let Some(status) = refused else { return response };
+        if let (Some(source), Some(own)) = (&self.upstream.own_token, own) {
+            source.forget(own);
         }
+        Failure::unauthenticated(reason::SERVICE_TOKEN_INVALID, "this service's own token was refused")
+            .caused_by(status)
+            .into_response()
     }
 
     /// The earliest of: what this call was given, what is left of the caller's time, our default for unary calls.

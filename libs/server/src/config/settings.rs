@@ -118,6 +118,8 @@ pub struct Limits {
     pub max_streams: usize,
     /// Streams open at once by one caller.
     pub max_streams_per_caller: usize,
+    /// Connections open at once.
+    pub max_connections: usize,
     /// HTTP/2 streams on one connection.
     pub max_connection_streams: u32,
     /// Deadline of a unary call that has none.
@@ -217,6 +219,7 @@ impl ServerArgs {
             ("--max-requests", self.max_requests),
             ("--max-streams", self.max_streams),
             ("--max-streams-per-caller", self.max_streams_per_caller),
+            ("--max-connections", self.max_connections),
             ("--max-connection-streams", self.max_connection_streams as usize),
         ] {
             // The upper bound is that of a gRPC length prefix, and below that of a tokio semaphore.
@@ -233,6 +236,7 @@ impl ServerArgs {
             max_requests: self.max_requests,
             max_streams: self.max_streams,
             max_streams_per_caller: self.max_streams_per_caller,
+            max_connections: self.max_connections,
             max_connection_streams: self.max_connection_streams,
             default_deadline: self.default_deadline,
             max_deadline: self.max_deadline,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 
 use tokio::net::TcpListener;
 use tonic_health::ServingStatus;
@@ -61,12 +62,8 @@ impl Bound {
             &shared.drain,
             &shared.settings,
         );
-        let serving = connections::serve(
-            self.listener,
-            app,
-            shared.settings.limits.max_connection_streams,
-            shared.drain.ends_streams(),
-        );
+        let serving =
+            connections::serve(self.listener, app, shared.settings.limits.clone(), shared.drain.ends_streams());
         let mut server = tokio::spawn(serving);
         let admin = Admin { telemetry: shared.telemetry.clone(), readiness: shared.readiness.clone() };
         let admin_server = tokio::spawn(axum::serve(self.admin_listener, admin::router(admin)).into_future());
@@ -85,6 +82,9 @@ impl Bound {
         admin_server.abort();
         shared.telemetry.flush().await;
         tracing::info!(service = shared.name, "stopped");
+        if shared.task_panicked.load(Ordering::SeqCst) {
+            return Err(StartError::service("stopped", "a task of the service panicked"));
+        }
         result
     }
 }

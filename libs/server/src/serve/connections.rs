@@ -21,6 +21,7 @@ use tonic::transport::server::TcpConnectInfo;
 use tower::{Service, ServiceExt as _};
 
 use crate::ambient;
+use crate::config::Limits;
 use crate::stack::around::{Request, Response};
 
 /// How often an idle connection is asked whether somebody is still there, and how long the answer may take.
@@ -37,18 +38,22 @@ const CONNECTION_AGE: Duration = Duration::from_secs(30 * 60);
 const BREATH: Duration = Duration::from_millis(100);
 
 /// Accepts until `end` is cancelled, then lets what is in work finish. Dropping the future cuts every connection.
-pub(super) async fn serve<S>(listener: TcpListener, app: S, streams_per_connection: u32, end: CancellationToken)
+pub(super) async fn serve<S>(listener: TcpListener, app: S, limits: Limits, end: CancellationToken)
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
-    let protocol = protocol(streams_per_connection);
+    let protocol = protocol(&limits);
     let mut open = JoinSet::new();
     loop {
         tokio::select! {
             () = end.cancelled() => break,
             Some(_ended) = open.join_next() => {}
             accepted = listener.accept() => match accepted {
+                // Closing is the only answer that costs nothing.
+                Ok((_, peer)) if open.len() >= limits.max_connections => {
+                    tracing::warn!(%peer, limit = limits.max_connections, "too many connections");
+                }
                 Ok((socket, peer)) => {
                     open.spawn(connection(socket, peer, app.clone(), protocol.clone(), end.clone()));
                 }
@@ -64,12 +69,12 @@ where
     while open.join_next().await.is_some() {}
 }
 
-fn protocol(streams_per_connection: u32) -> Builder<TokioExecutor> {
+fn protocol(limits: &Limits) -> Builder<TokioExecutor> {
     let mut protocol = Builder::new(TokioExecutor::new());
     protocol
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(streams_per_connection)
+        .max_concurrent_streams(limits.max_connection_streams)
         .keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .max_send_buf_size(BUFFER_PER_STREAM);

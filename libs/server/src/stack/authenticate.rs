@@ -34,16 +34,13 @@ impl Authenticate {
             Principal::User(user) => (Some(user), None),
             Principal::Service(service) => (None, Some(service)),
         };
-        let mut expires_at = identity.expires_at;
         if headers.contains_key(SERVICE_HEADER) {
-            let (between, until) = self.service_between(headers).await?;
-            service = Some(between);
-            expires_at = expires_at.min(until);
+            service = Some(self.service_between(headers).await?);
         }
         Ok(Caller {
             user,
             service,
-            expires_at,
+            expires_at: identity.expires_at,
             deadline: known.get::<Deadline>().copied(),
             authorization: Some(Secret::new(token)),
             request_id: known.get::<Id>().map(|id| id.0.clone()),
@@ -51,7 +48,7 @@ impl Authenticate {
     }
 
     /// The service that passes the caller's token on. It proves itself by a token of its own.
-    async fn service_between(&self, headers: &HeaderMap) -> Result<(ServiceIdentity, time::OffsetDateTime), Failure> {
+    async fn service_between(&self, headers: &HeaderMap) -> Result<ServiceIdentity, Failure> {
         let not_a_service =
             || Failure::unauthenticated(reason::SERVICE_TOKEN_INVALID, "the service token is not acceptable");
         let token = bearer(headers, SERVICE_HEADER).ok_or_else(not_a_service)?;
@@ -60,7 +57,7 @@ impl Authenticate {
             other => not_a_service().caused_by(other),
         })?;
         match identity.principal {
-            Principal::Service(service) => Ok((service, identity.expires_at)),
+            Principal::Service(service) => Ok(service),
             Principal::User(_) => Err(not_a_service()),
         }
     }

@@ -9,7 +9,7 @@ use server::failure::reason_of;
 use tonic::{Code, Request};
 
 use crate::issuer::Issuer;
-use crate::running::{Running, chassis, eventually, issuer, stream, token, unary, within};
+use crate::running::{Running, chassis, eventually, issuer, sought, stream, token, unary, within};
 use crate::script::Script;
 use crate::wire;
 
@@ -155,7 +155,8 @@ async fn a_token_that_is_refused_is_fetched_anew() {
     ask().await.unwrap();
     issuer.rotate().unwrap();
     issuer.withdraw_old_keys().unwrap();
-    eventually("the old token is refused", ask, Result::is_err).await;
+    let refused = sought("the old token is refused", ask, Result::is_err).await.unwrap_err();
+    assert_eq!(reason_of(&refused).as_deref(), Some("SERVICE_TOKEN_INVALID"), "nobody takes it for the caller's token");
     eventually("a new one is fetched", ask, Result::is_ok).await;
     assert!(issuer.token_requests() >= 2);
 }

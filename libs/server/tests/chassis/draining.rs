@@ -72,3 +72,12 @@ async fn what_does_not_end_is_cut() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     stuck.abort();
 }
+
+#[tokio::test]
+async fn a_task_that_panics_takes_the_process_down_in_order() {
+    let issuer = issuer().await;
+    let server = Running::start(&issuer, &[]).await;
+    drop(server.chassis.spawn(async { panic!("a worker's bug") }));
+    let error = within("the server", server.serving).await.unwrap().unwrap_err();
+    assert!(format!("{error:?}").contains("panicked"), "{error:?}");
+}

@@ -115,3 +115,17 @@ async fn a_message_that_is_too_large_says_so() {
     let status = server.play(&"x".repeat(1001), &token(&issuer)).await.unwrap_err();
     assert_eq!(told(&status), (Code::ResourceExhausted, "MESSAGE_TOO_LARGE".into()));
 }
+
+#[tokio::test]
+async fn connections_are_limited() {
+    use tokio::io::AsyncReadExt as _;
+    let issuer = issuer().await;
+    let server = Running::start(&issuer, &["--max-connections", "1"]).await;
+    let (mut client, token) = (server.client(), token(&issuer));
+    client.execute_promotion(with_token(unary("whoami"), &token)).await.unwrap();
+    let mut second = tokio::net::TcpStream::connect(server.grpc).await.unwrap();
+    // Closed without a word; some systems say so by a reset.
+    let read = within("the second connection is closed", second.read(&mut [0; 1])).await;
+    assert!(matches!(read, Ok(0) | Err(_)));
+    client.execute_promotion(with_token(unary("whoami"), &token)).await.unwrap();
+}
