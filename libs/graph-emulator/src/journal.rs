@@ -57,8 +57,11 @@ impl Journal {
         };
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
-        file.write_all(&text)?;
-        file.sync_data()
+        let before = file.metadata()?.len();
+        file.write_all(&text).and_then(|()| file.sync_data()).inspect_err(|_| {
+            // What is on disk in part must not stand before the next line. If even this fails, the next start will say so.
+            let _ = file.set_len(before);
+        })
     }
 }
 

@@ -24,8 +24,8 @@ struct Arguments {
     /// Display name of a tenant.
     #[arg(long = "name", value_name = "ID=NAME")]
     names: Vec<String>,
-    /// Application registered in every tenant given here.
-    #[arg(long = "client", value_name = "ID:SECRET")]
+    /// Application registered in one tenant, or in every tenant given here.
+    #[arg(long = "client", value_name = "[TENANT=]ID:SECRET")]
     clients: Vec<String>,
     /// A fixed bearer token for a tenant, for clients that bring their own.
     #[arg(long = "open", value_name = "TENANT=TOKEN")]
@@ -79,8 +79,14 @@ impl Arguments {
             }
         }
         for client in &self.clients {
+            let (tenant, client) =
+                client.split_once('=').map_or((None, client.as_str()), |(id, rest)| (Some(id), rest));
             let (id, secret) = pair(client, ':', "--client")?;
-            specs = specs.into_iter().map(|spec| spec.client(id, secret)).collect();
+            if let Some(tenant) = tenant.filter(|tenant| specs.iter().all(|spec| spec.id != *tenant)) {
+                bail!("--client: there is no --tenant {tenant}");
+            }
+            let meant = |spec: &TenantSpec| tenant.is_none_or(|tenant| spec.id == tenant);
+            specs = specs.into_iter().map(|spec| if meant(&spec) { spec.client(id, secret) } else { spec }).collect();
         }
         if let Some(folder) = &self.data {
             emulator = emulator.data(folder);

@@ -20,41 +20,51 @@ use crate::write::Scene;
 pub(crate) fn list(scene: &Scene<'_>, cast: Option<&str>) -> Result<Outcome, Refusal> {
     let (kind, call) = (scene.kind, scene.call);
     let filter = filter(scene)?;
-    let mut items = Vec::new();
-    for object in scene.tenant.view_all(kind, call.now) {
-        if cast.is_some_and(|cast| json::type_of(&object.body) != Some(cast)) {
-            continue;
+    let mut objects = scene.tenant.view_all(kind, call.now);
+    objects.retain(|object| cast.is_none_or(|cast| json::type_of(&object.body) == Some(cast)));
+    let window = Window::of(call, page_size(kind, call)?)?;
+    let asks_all = filter.is_some() || call.options.search.is_some() || call.options.orderby.is_some();
+    let (shown, total) = if asks_all {
+        let mut items = Vec::new();
+        for object in &objects {
+            let map = present::list_item(scene, object)?;
+            if filter.as_ref().is_none_or(|filter| filter.admits(&typed(object, &map))) && search_admits(scene, &map) {
+                items.push(map);
+            }
         }
-        let map = present::list_item(scene, &object)?;
-        // Filters see the type even where metadata hides it.
-        let seen = Value::Object(Map::from_iter(
-            object.body.get("@odata.type").map(|it| ("@odata.type".into(), it.clone())).into_iter().chain(map.clone()),
-        ));
-        if filter.as_ref().is_none_or(|filter| filter.admits(&seen)) && search_admits(scene, &map) {
-            items.push(map);
-        }
-    }
-    order(call, &mut items)?;
-    let total = items.len();
-    let size = page_size(kind, call)?;
-    let mut body = page(call, &mut items, size, total)?;
-    let shown: Vec<Value> = items
-        .into_iter()
-        .map(|mut map| {
-            json::select(&mut map, &call.options.select);
-            Value::Object(map)
-        })
-        .collect();
+        order(call, &mut items)?;
+        let total = items.len();
+        (window.cut(items), total)
+    } else {
+        // Large tenants are read page by page: only this page's objects are brought into shape.
+        let total = objects.len();
+        let page = window.cut(objects);
+        (page.iter().map(|object| present::list_item(scene, object)).collect::<Result<_, _>>()?, total)
+    };
+    let mut body = window.next_link(call, shown.len(), total);
     if kind.count_per_page {
         body.insert("@odata.count".into(), json!(shown.len()));
     } else if call.options.count {
         body.insert("@odata.count".into(), json!(total));
     }
-    body.insert("value".into(), json!(shown));
-    let selected =
-        if call.options.select.is_empty() { String::new() } else { format!("({})", call.options.select.join(",")) };
-    present::context(call, &mut body, &format!("{}{selected}{}", kind.path, present::expanded(call)));
+    let selected = shown.into_iter().map(|mut map| {
+        json::select(&mut map, &call.options.select);
+        Value::Object(map)
+    });
+    body.insert("value".into(), selected.collect());
+    let names = &call.options.select;
+    let selection = if names.is_empty() { String::new() } else { format!("({})", names.join(",")) };
+    present::context(call, &mut body, &format!("{}{selection}{}", kind.path, present::expanded(call)));
     Ok(Outcome::reply(Reply::new(200, Value::Object(body))))
+}
+
+/// What a filter looks at: it sees the type even where metadata hides it.
+fn typed(object: &Object, map: &Map<String, Value>) -> Value {
+    let mut map = map.clone();
+    if let Some(name) = object.body.get("@odata.type") {
+        map.entry("@odata.type").or_insert_with(|| name.clone());
+    }
+    Value::Object(map)
 }
 
 /// `GET {collection}/$count`: the bare number.
@@ -62,7 +72,7 @@ pub(crate) fn count(scene: &Scene<'_>) -> Result<Outcome, Refusal> {
     let filter = filter(scene)?;
     let mut count = 0;
     for object in scene.tenant.view_all(scene.kind, scene.call.now) {
-        let seen = Value::Object(present::list_item(scene, &object)?);
+        let seen = typed(&object, &present::list_item(scene, &object)?);
         count += usize::from(filter.as_ref().is_none_or(|filter| filter.admits(&seen)));
     }
     Ok(Outcome::reply(Reply::new(200, json!(count))))
@@ -168,39 +178,49 @@ pub(crate) fn collection(
         None => size,
     };
     let total = items.len();
-    let mut maps: Vec<Map<String, Value>> = items.into_iter().filter_map(|item| item.as_object().cloned()).collect();
-    let mut body = page(call, &mut maps, size, total)?;
+    let window = Window::of(call, size)?;
+    let items = window.cut(items);
+    let mut body = window.next_link(call, items.len(), total);
     if count_per_page || call.options.count {
-        let count = if count_per_page { maps.len() } else { total };
+        let count = if count_per_page { items.len() } else { total };
         body.insert("@odata.count".into(), json!(count));
     }
-    body.insert("value".into(), json!(maps));
+    body.insert("value".into(), json!(items));
     present::context(call, &mut body, fragment);
     Ok(Outcome::reply(Reply::new(200, Value::Object(body))))
 }
 
-/// Cuts `items` to the page asked for; the returned body has the link to the next one.
-fn page(
-    call: &Call,
-    items: &mut Vec<Map<String, Value>>,
+/// The part of a list that one page shows.
+struct Window {
+    start: usize,
     size: usize,
-    total: usize,
-) -> Result<Map<String, Value>, Refusal> {
-    let start = match (&call.options.skiptoken, &call.options.skip) {
-        (Some(token), _) => read_token(token)?,
-        (None, Some(skip)) => skip.parse().map_err(|_| Refusal::bad_request("Invalid value for $skip."))?,
-        (None, None) => 0,
-    };
-    items.drain(..start.min(total));
-    items.truncate(size);
-    let mut body = Map::new();
-    let end = start.min(total) + items.len();
-    if end < total {
-        let query = query::next(&call.query, &token(end));
-        let path = call.path.trim_start_matches('/');
-        body.insert("@odata.nextLink".into(), json!(format!("{}/{path}?{query}", call.base())));
+}
+
+impl Window {
+    fn of(call: &Call, size: usize) -> Result<Self, Refusal> {
+        let start = match (&call.options.skiptoken, &call.options.skip) {
+            (Some(token), _) => read_token(token)?,
+            (None, Some(skip)) => skip.parse().map_err(|_| Refusal::bad_request("Invalid value for $skip."))?,
+            (None, None) => 0,
+        };
+        Ok(Self { start, size })
     }
-    Ok(body)
+
+    fn cut<T>(&self, items: Vec<T>) -> Vec<T> {
+        items.into_iter().skip(self.start).take(self.size).collect()
+    }
+
+    /// A body with the link to the page after one of `shown` items, if there is one.
+    fn next_link(&self, call: &Call, shown: usize, total: usize) -> Map<String, Value> {
+        let mut body = Map::new();
+        let end = self.start.min(total) + shown;
+        if end < total {
+            let query = query::next(&call.query, &token(end));
+            let path = call.path.trim_start_matches('/');
+            body.insert("@odata.nextLink".into(), json!(format!("{}/{path}?{query}", call.base())));
+        }
+        body
+    }
 }
 
 /// Opaque to clients: a position, wrapped so that nobody computes the next one.

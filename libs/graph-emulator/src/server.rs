@@ -14,10 +14,11 @@ use axum::routing::{get, post};
 use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 use crate::admin;
@@ -36,6 +37,8 @@ use crate::tls::{Acceptor, Identity};
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
 /// How long a stop waits for open requests.
 const DRAIN: Duration = Duration::from_secs(5);
+/// Pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(Clone)]
 pub(crate) struct Edge {
@@ -54,20 +57,26 @@ pub(crate) async fn run(
     let scheme = if acceptor.is_some() { "https" } else { "http" };
     let router = router(Edge { control, scheme });
     let open = GracefulShutdown::new();
+    // Owns the connections: when this future is dropped, they end with it.
+    let mut connections = JoinSet::new();
     loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    continue;
-                }
-            },
+        while connections.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file descriptors, most likely: trying again at once would only spin.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
         };
         // Replies are small and wait for nothing.
         let _ = stream.set_nodelay(true);
-        serve(stream, acceptor.clone(), router.clone(), &open);
+        connections.spawn(serve(stream, acceptor.clone(), router.clone(), open.watcher()));
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, open.shutdown()).await.is_err() {
@@ -75,39 +84,36 @@ pub(crate) async fn run(
     }
 }
 
-fn serve(stream: TcpStream, acceptor: Option<Acceptor>, router: Router, open: &GracefulShutdown) {
-    let watcher = open.watcher();
-    tokio::spawn(async move {
-        let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            let router = router.clone();
-            async move {
-                let response = router.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {});
-                match response.extensions().get::<Cut>() {
-                    None => Ok(response),
-                    Some(cut) => {
-                        tokio::time::sleep(cut.hold).await;
-                        // An error of the service closes the connection without a response.
-                        Err(io::Error::new(io::ErrorKind::ConnectionAborted, "cut by a fault rule"))
-                    }
+async fn serve(stream: TcpStream, acceptor: Option<Acceptor>, router: Router, watcher: Watcher) {
+    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let router = router.clone();
+        async move {
+            let response = router.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {});
+            match response.extensions().get::<Cut>() {
+                None => Ok(response),
+                Some(cut) => {
+                    tokio::time::sleep(cut.hold).await;
+                    // An error of the service closes the connection without a response.
+                    Err(io::Error::new(io::ErrorKind::ConnectionAborted, "cut by a fault rule"))
                 }
             }
-        });
-        let mut server = http1::Builder::new();
-        server.timer(TokioTimer::new());
-        let ended = match acceptor {
-            None => watcher.watch(server.serve_connection(TokioIo::new(stream), service)).await,
-            Some(acceptor) => match acceptor.accept(stream).await {
-                Ok(stream) => watcher.watch(server.serve_connection(TokioIo::new(stream), service)).await,
-                Err(error) => {
-                    tracing::debug!(%error, "a TLS handshake failed");
-                    return;
-                }
-            },
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a connection ended early");
         }
     });
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new());
+    let ended = match acceptor {
+        None => watcher.watch(server.serve_connection(TokioIo::new(stream), service)).await,
+        Some(acceptor) => match acceptor.accept(stream).await {
+            Ok(stream) => watcher.watch(server.serve_connection(TokioIo::new(stream), service)).await,
+            Err(error) => {
+                tracing::debug!(%error, "a TLS handshake failed");
+                return;
+            }
+        },
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
 }
 
 fn router(edge: Edge) -> Router {
