@@ -251,6 +251,7 @@ pub async fn execute(
 pub async fn follow(session: &Session, run_id: &str, mut seen: impl FnMut(&OperationRun)) -> Result<OperationRun> {
     let limit = Instant::now() + RUN_LIMIT;
     let mut resume_token = String::new();
+    let mut last = None;
     while Instant::now() < limit {
         let request = WatchPromotionRunsRequest {
             run_id: run_id.to_owned(),
@@ -260,6 +261,7 @@ pub async fn follow(session: &Session, run_id: &str, mut seen: impl FnMut(&Opera
         let mut stream = match session.promotion().watch_promotion_runs(request).await {
             Ok(stream) => stream.into_inner(),
             Err(status) if may_return(&status) => {
+                last = Some(status);
                 sleep(POLL).await;
                 continue;
             }
@@ -269,7 +271,10 @@ pub async fn follow(session: &Session, run_id: &str, mut seen: impl FnMut(&Opera
             let response = match stream.message().await {
                 Ok(Some(response)) => response,
                 Ok(None) => break,
-                Err(status) if may_return(&status) => break,
+                Err(status) if may_return(&status) => {
+                    last = Some(status);
+                    break;
+                }
                 Err(status) => return Err(status.into()),
             };
             resume_token = response.resume_token;
@@ -285,10 +290,12 @@ pub async fn follow(session: &Session, run_id: &str, mut seen: impl FnMut(&Opera
         }
         sleep(POLL).await;
     }
-    bail!("run {run_id} has not ended within {RUN_LIMIT:?}")
+    bail!("run {run_id} has not ended within {RUN_LIMIT:?}; the last interruption was {last:?}")
 }
 
-/// Whether a stream that ended so can be taken up again (a drain, a restart, a cut connection).
+/// Whether a stream that ended so can be taken up again: a drain, a restart, a cut connection. tonic calls the last one by
+/// several names; a status of our own has a reason, and then its code says what it is.
 fn may_return(status: &tonic::Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown | Code::Internal)
+    let cut = status.details().is_empty() && matches!(status.code(), Code::Cancelled | Code::Unknown | Code::Internal);
+    status.code() == Code::Unavailable || cut
 }

@@ -100,7 +100,8 @@ impl Relay {
     }
 }
 
-/// Whether a stream broke for a reason that another replica does not share.
+/// Whether a stream broke for a reason that another replica does not share: the way there, or that one going down. The client
+/// stack gives every broken connection this one name.
 fn is_interruption(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown | Code::Internal)
+    status.code() == Code::Unavailable
 }

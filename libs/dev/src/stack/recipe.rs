@@ -93,7 +93,7 @@ pub(super) fn emulator(tenants: &[EmulatedTenant]) -> Result<Recipe> {
     for tenant in tenants {
         let folder = tenant.folder.as_ref().map_or_else(String::new, |folder| format!("={}", folder.display()));
         args.extend(["--tenant".to_owned(), format!("{}{folder}", tenant.external_id)]);
-        args.extend(["--client".to_owned(), format!("{}:{}", tenant.client_id, tenant.secret)]);
+        args.extend(["--client".to_owned(), format!("{}={}:{}", tenant.external_id, tenant.client_id, tenant.secret)]);
     }
     Ok(Recipe { name: "graph-emulator".into(), binary: "graph-emulator".into(), args, env: BTreeMap::new() })
 }
