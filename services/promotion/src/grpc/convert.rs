@@ -135,3 +135,113 @@ pub(crate) fn to_watch_promotion_runs(response: WatchOperationRunsResponse) -> W
     });
     WatchPromotionRunsResponse { message, resume_token: response.resume_token }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::plan::Action;
+    use pb::compare::PlannedReference;
+
+    use super::*;
+
+    const REQUEST: &str = "0190b0a4-7c11-7a3e-9d3f-5a1de1b3a001";
+    const WORKSPACE: &str = "0190b0a4-7c11-7a3e-9d3f-5a1de1b3a002";
+    const SOURCE: &str = "0190b0a4-7c11-7a3e-9d3f-5a1de1b3a003";
+    const TARGET: &str = "0190b0a4-7c11-7a3e-9d3f-5a1de1b3a004";
+
+    fn request() -> ExecutePromotionRequest {
+        ExecutePromotionRequest {
+            request_id: REQUEST.into(),
+            selection: Some(CompareSelection {
+                workspace_id: WORKSPACE.into(),
+                source_tenant_id: SOURCE.into(),
+                target_tenant_id: TARGET.into(),
+                policy_types: vec!["b".into(), "a".into(), "b".into()],
+                ..Default::default()
+            }),
+            preflight_fingerprint: "ab".repeat(32),
+            confirmation: Some(PromotionConfirmation {
+                source_tenant_id: SOURCE.into(),
+                target_tenant_id: TARGET.into(),
+                ready_count: Some(3),
+                excluded_count: Some(0),
+            }),
+        }
+    }
+
+    fn refused(change: impl FnOnce(&mut ExecutePromotionRequest)) -> String {
+        let mut request = request();
+        change(&mut request);
+        match parse_execute_promotion(request) {
+            Ok(_) => panic!("it was taken"),
+            Err(failure) => format!("{} {}", failure.reason(), failure.message()),
+        }
+    }
+
+    #[test]
+    fn a_whole_request_is_read() {
+        let parsed = parse_execute_promotion(request()).unwrap();
+        assert_eq!(parsed.brief.policy_types, ["a", "b"], "a list that means a set is one");
+        assert_eq!((parsed.confirmation.ready_count, parsed.confirmation.excluded_count), (3, 0));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_by_its_field() {
+        let selection =
+            |change: fn(&mut CompareSelection)| refused(|request| change(request.selection.as_mut().unwrap()));
+        let confirmation =
+            |change: fn(&mut PromotionConfirmation)| refused(|request| change(request.confirmation.as_mut().unwrap()));
+        for (said, field) in [
+            (refused(|request| request.request_id.clear()), "FIELD_INVALID request_id"),
+            (refused(|request| request.selection = None), "FIELD_INVALID selection"),
+            (refused(|request| request.preflight_fingerprint.clear()), "FIELD_INVALID preflight_fingerprint"),
+            (refused(|request| request.confirmation = None), "FIELD_INVALID confirmation"),
+            (selection(|selection| selection.workspace_id = "x".into()), "FIELD_INVALID selection.workspace_id"),
+            (selection(|selection| selection.target_tenant_id = SOURCE.into()), "SAME_TENANT"),
+            (
+                selection(|selection| selection.subject_keys = (0..=5000).map(|n| n.to_string()).collect()),
+                "FIELD_INVALID selection.subject_keys",
+            ),
+            // A count that is not given is not zero.
+            (
+                confirmation(|confirmation| confirmation.excluded_count = None),
+                "FIELD_INVALID confirmation.excluded_count",
+            ),
+            (
+                confirmation(|confirmation| confirmation.ready_count = Some(-1)),
+                "FIELD_INVALID confirmation.ready_count",
+            ),
+        ] {
+            assert!(said.starts_with(field), "{said:?} is not about {field:?}");
+        }
+    }
+
+    #[test]
+    fn any_change_of_the_body_changes_the_digest() {
+        let mut other = request();
+        other.confirmation.as_mut().unwrap().excluded_count = Some(1);
+        let digest = |request| parse_execute_promotion(request).unwrap().digest;
+        assert_eq!(digest(request()), digest(request()));
+        assert_ne!(digest(request()), digest(other));
+    }
+
+    #[test]
+    fn a_planned_subject_is_read_whole_or_is_a_defect() {
+        let subject = PlannedSubject {
+            subject_key: "policy: p".into(),
+            policy_type: "policy".into(),
+            display_name: "P".into(),
+            action: PromotionAction::Update.into(),
+            source_policy_version_id: REQUEST.into(),
+            desired_hash: vec![1; 32],
+            target_external_id: "t".into(),
+            target_hash: vec![2; 32],
+            references: vec![PlannedReference { kind: "tag".into(), name: "x".into() }],
+        };
+        let item = parse_planned_subject(&subject).unwrap();
+        assert_eq!((item.action(), item.references.len()), (Action::Update, 1));
+        let short = PlannedSubject { desired_hash: vec![1; 31], ..subject.clone() };
+        assert!(parse_planned_subject(&short).is_err());
+        let vague = PlannedSubject { action: 0, ..subject };
+        assert!(parse_planned_subject(&vague).is_err());
+    }
+}
