@@ -1,6 +1,7 @@
 //! What the system tests share: a scene of real processes on a fresh database, the words to read answers with, and a look
 //! behind the services: the provider's stand-in, the rows, the bytes on the wire.
 
+pub mod json;
 pub mod provider;
 pub mod rows;
 pub mod story;

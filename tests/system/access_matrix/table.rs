@@ -1,0 +1,392 @@
+//! The table: one row or more a method, one letter a caller.
+//!
+//! ```text
+//!   o  is answered               .  UNAUTHENTICATED TOKEN_MISSING
+//!   N  NOT_FOUND                 C  PERMISSION_DENIED CAPABILITY_MISSING
+//!   f  FAILED_PRECONDITION       S  PERMISSION_DENIED SERVICE_IDENTITY_REQUIRED
+//!   l  ABORTED LEASE_LOST        U  PERMISSION_DENIED USER_IDENTITY_REQUIRED
+//! ```
+//!
+//! The callers, in groups: nobody, outsider | unentitled, readonly, operator, manager, owner | service by itself, service
+//! on behalf of the manager, service on behalf of the outsider. Requests name things by placeholders, see
+//! [`super::world::World::request`].
+
+use super::world::Place;
+
+/// What a method answers.
+pub(super) struct Row {
+    /// `package.Service/Method`.
+    pub(super) method: &'static str,
+    /// The request as JSON, with placeholders.
+    pub(super) request: &'static str,
+    /// About things that exist where they are looked for.
+    existing: &'static str,
+    /// With things below the tenant (a run, an object, a version, a subject) that do not exist there.
+    without_detail: &'static str,
+    /// With a workspace or a tenant that does not exist, or is another workspace's.
+    absent: &'static str,
+}
+
+impl Row {
+    pub(super) fn expected(&self, place: Place) -> &'static str {
+        match place {
+            Place::Existing => self.existing,
+            Place::InventedDetail | Place::ForeignDetail => self.without_detail,
+            _ => self.absent,
+        }
+    }
+}
+
+/// A row about places only: nothing below the tenant is named.
+const fn row(method: &'static str, request: &'static str, existing: &'static str, absent: &'static str) -> Row {
+    Row { method, request, existing, without_detail: existing, absent }
+}
+
+/// A row about something below the tenant.
+const fn detail(
+    method: &'static str,
+    request: &'static str,
+    existing: &'static str,
+    without_detail: &'static str,
+    absent: &'static str,
+) -> Row {
+    Row { method, request, existing, without_detail, absent }
+}
+
+/// Hidden and absent alike; a service by itself has nobody on whose behalf to look.
+const HIDDEN: &str = ".N NNNNN UNN";
+/// Reserved to services, whatever is asked for.
+const SERVICES: &str = ".S SSSSS ooo";
+/// Reserved to services, which are told that it is not there.
+const SERVICES_ABSENT: &str = ".S SSSSS NNN";
+/// Reserved to services, and the lease is not theirs.
+const NO_LEASE: &str = ".S SSSSS lll";
+/// Everybody with a token of a person.
+const PEOPLE: &str = ".o ooooo Uoo";
+
+pub(super) const ROWS: [Row; 53] = [
+    // WorkspaceService
+    row(
+        "tenantatlas.workspace.v1.WorkspaceService/CreateWorkspace",
+        r#"{"request_id": "$new", "name": "Matrix"}"#,
+        PEOPLE,
+        PEOPLE,
+    ),
+    row(
+        "tenantatlas.workspace.v1.WorkspaceService/GetWorkspace",
+        r#"{"workspace_id": "$workspace"}"#,
+        ".N ooooo UoN",
+        HIDDEN,
+    ),
+    row("tenantatlas.workspace.v1.WorkspaceService/ListWorkspaces", "{}", PEOPLE, PEOPLE),
+    row(
+        "tenantatlas.workspace.v1.WorkspaceService/ListWorkspaceMembers",
+        r#"{"workspace_id": "$workspace"}"#,
+        ".N ooooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.workspace.v1.WorkspaceService/SetWorkspaceMember",
+        r#"{"workspace_id": "$workspace", "subject": "guest@demo.example", "role": "ROLE_READONLY"}"#,
+        ".N CCCCo UCN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.workspace.v1.WorkspaceService/RemoveWorkspaceMember",
+        r#"{"workspace_id": "$workspace", "subject": "gone@demo.example"}"#,
+        ".N CCCCo UCN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.workspace.v1.WorkspaceService/SetTenantRole",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source", "subject": "readonly@demo.example", "role": "ROLE_READONLY"}"#,
+        ".N NCCCo UCN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.workspace.v1.WorkspaceService/RemoveTenantRole",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source", "subject": "gone@demo.example"}"#,
+        ".N NCCCo UCN",
+        HIDDEN,
+    ),
+    // TenantService
+    row(
+        "tenantatlas.tenant.v1.TenantService/RegisterTenant",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "name": "Matrix", "external_tenant_id": "$new"}"#,
+        ".N CCCoo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.tenant.v1.TenantService/GetTenant",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+    ),
+    row("tenantatlas.tenant.v1.TenantService/ListTenants", r#"{"workspace_id": "$workspace"}"#, ".N ooooo UoN", HIDDEN),
+    row(
+        "tenantatlas.tenant.v1.TenantService/SetProviderConnection",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$target", "base_url": "$provider_url",
+            "authority_url": "$provider_url", "client_id": "matrix", "credential_reference": "env:ATLAS_MATRIX"}"#,
+        ".N NCCoo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.tenant.v1.TenantService/GetProviderConnection",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        ".N NCCoo ooN",
+        ".N NNNNN NNN",
+    ),
+    // InventoryService
+    row(
+        "tenantatlas.inventory.v1.InventoryService/SyncInventory",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source", "policy_types": ["roleScopeTag"]}"#,
+        ".N NCooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.inventory.v1.InventoryService/ListInventoryItems",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.inventory.v1.InventoryService/GetInventoryItem",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source", "policy_type": "roleScopeTag", "external_id": "$object"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.inventory.v1.InventoryService/ListPolicyVersions",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source", "policy_type": "roleScopeTag", "external_id": "$object"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.inventory.v1.InventoryService/GetInventoryCoverage",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+    ),
+    row("tenantatlas.inventory.v1.InventoryService/ListPolicyTypes", "{}", ".o ooooo ooo", ".o ooooo ooo"),
+    detail(
+        "tenantatlas.inventory.v1.InventoryService/GetPolicyVersionContent",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source", "policy_version_id": "$version"}"#,
+        SERVICES,
+        SERVICES_ABSENT,
+        SERVICES_ABSENT,
+    ),
+    row(
+        "tenantatlas.inventory.v1.InventoryService/ListReferenceNames",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        SERVICES,
+        SERVICES_ABSENT,
+    ),
+    row(
+        "tenantatlas.inventory.v1.InventoryService/CapturePreImage",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source", "policy_type": "roleScopeTag",
+            "external_id": "matrix", "content_json": "$content", "run_id": "$new"}"#,
+        SERVICES,
+        SERVICES_ABSENT,
+    ),
+    // CompareService
+    row("tenantatlas.compare.v1.CompareService/PreviewCompare", r#"{"selection": $selection}"#, ".N Noooo UoN", HIDDEN),
+    detail(
+        "tenantatlas.compare.v1.CompareService/DiffSubject",
+        r#"{"selection": $selection, "subject_key": "$subject"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.compare.v1.CompareService/GeneratePromotionPreflight",
+        r#"{"selection": $selection}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+    ),
+    row("tenantatlas.compare.v1.CompareService/ExportCompare", r#"{"selection": $selection}"#, ".N Noooo UoN", HIDDEN),
+    row(
+        "tenantatlas.compare.v1.CompareService/DerivePromotionPlan",
+        r#"{"selection": $selection}"#,
+        ".S SSSSS UoN",
+        ".S SSSSS UNN",
+    ),
+    // PromotionService
+    row(
+        "tenantatlas.promotion.v1.PromotionService/ExecutePromotion",
+        r#"{"request_id": "$new", "selection": $selection, "preflight_fingerprint": "not the one that there is",
+            "confirmation": {"source_tenant_id": "$source", "target_tenant_id": "$target", "ready_count": 1, "excluded_count": 0}}"#,
+        ".N NCCff UfN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.promotion.v1.PromotionService/WatchPromotionRuns",
+        r#"{"workspace_id": "$workspace"}"#,
+        ".N ooooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.promotion.v1.PromotionService/WatchPromotionRuns",
+        r#"{"workspace_id": "$workspace", "tenant_ids": ["$source"]}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.promotion.v1.PromotionService/WatchPromotionRuns",
+        r#"{"run_id": "$promotion"}"#,
+        ".N NCCoo UoN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    // OperationRunService
+    row(
+        "tenantatlas.operation.v1.OperationRunService/StartOperationRun",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "type": "directory_groups.sync", "tenant_id": "$source"}"#,
+        ".S SSSSS UoN",
+        ".S SSSSS UNN",
+    ),
+    row(
+        "tenantatlas.operation.v1.OperationRunService/LookupOperationRun",
+        r#"{"workspace_id": "$workspace", "request_id": "$new"}"#,
+        ".S SSSSS UoN",
+        ".S SSSSS UNN",
+    ),
+    detail(
+        "tenantatlas.operation.v1.OperationRunService/GetOperationRun",
+        r#"{"run_id": "$run"}"#,
+        ".N NCooo UoN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.operation.v1.OperationRunService/GetOperationRun",
+        r#"{"run_id": "$promotion"}"#,
+        ".N NCCoo UoN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.operation.v1.OperationRunService/ListOperationRuns",
+        r#"{"workspace_id": "$workspace"}"#,
+        ".N ooooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.operation.v1.OperationRunService/ListOperationRuns",
+        r#"{"workspace_id": "$workspace", "filter": {"tenant_ids": ["$source"]}}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.operation.v1.OperationRunService/ListOperationRunItems",
+        r#"{"run_id": "$run"}"#,
+        ".N NCooo UoN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.operation.v1.OperationRunService/ListOperationRunItems",
+        r#"{"run_id": "$promotion"}"#,
+        ".N NCCoo UoN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.operation.v1.OperationRunService/WatchOperationRuns",
+        r#"{"workspace_id": "$workspace"}"#,
+        ".N ooooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.operation.v1.OperationRunService/WatchOperationRuns",
+        r#"{"workspace_id": "$workspace", "filter": {"tenant_ids": ["$source"]}}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.operation.v1.OperationRunService/WatchOperationRuns",
+        r#"{"run_id": "$promotion"}"#,
+        ".N NCCoo UoN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    // Both have ended, which is told only to those who may stop them.
+    detail(
+        "tenantatlas.operation.v1.OperationRunService/CancelOperationRun",
+        r#"{"run_id": "$run"}"#,
+        ".N NCfff UfN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.operation.v1.OperationRunService/CancelOperationRun",
+        r#"{"run_id": "$promotion"}"#,
+        ".N NCCff UfN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    // OperationRunWorkerService
+    row(
+        "tenantatlas.operation.v1.OperationRunWorkerService/ClaimOperationRuns",
+        r#"{"worker": "matrix", "types": ["provider_connection.verify"], "max_runs": 1}"#,
+        SERVICES,
+        SERVICES,
+    ),
+    detail(
+        "tenantatlas.operation.v1.OperationRunWorkerService/ListClaimedItems",
+        r#"{"lease": {"run_id": "$run", "fence": 99}}"#,
+        NO_LEASE,
+        NO_LEASE,
+        NO_LEASE,
+    ),
+    detail(
+        "tenantatlas.operation.v1.OperationRunWorkerService/RenewLease",
+        r#"{"lease": {"run_id": "$run", "fence": 99}}"#,
+        NO_LEASE,
+        NO_LEASE,
+        NO_LEASE,
+    ),
+    detail(
+        "tenantatlas.operation.v1.OperationRunWorkerService/RecordItemIntents",
+        r#"{"lease": {"run_id": "$run", "fence": 99}, "intents": [{"ordinal": 1, "action": "create",
+            "desired_hash": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}]}"#,
+        NO_LEASE,
+        NO_LEASE,
+        NO_LEASE,
+    ),
+    detail(
+        "tenantatlas.operation.v1.OperationRunWorkerService/ReportItemOutcomes",
+        r#"{"lease": {"run_id": "$run", "fence": 99}, "outcomes": [{"ordinal": 1, "state": "ITEM_STATE_SUCCEEDED"}]}"#,
+        NO_LEASE,
+        NO_LEASE,
+        NO_LEASE,
+    ),
+    detail(
+        "tenantatlas.operation.v1.OperationRunWorkerService/CompleteOperationRun",
+        r#"{"lease": {"run_id": "$run", "fence": 99}}"#,
+        NO_LEASE,
+        NO_LEASE,
+        NO_LEASE,
+    ),
+    detail(
+        "tenantatlas.operation.v1.OperationRunWorkerService/ReleaseOperationRun",
+        r#"{"lease": {"run_id": "$run", "fence": 99}}"#,
+        NO_LEASE,
+        NO_LEASE,
+        NO_LEASE,
+    ),
+    // AuditService
+    row(
+        "tenantatlas.audit.v1.AuditService/RecordAuditEvent",
+        r#"{"event": {"entry_id": "$new", "workspace_id": "$workspace", "action": "matrix.checked"}}"#,
+        SERVICES,
+        SERVICES,
+    ),
+    row(
+        "tenantatlas.audit.v1.AuditService/ListAuditEvents",
+        r#"{"workspace_id": "$workspace"}"#,
+        ".N CCCoo UoN",
+        HIDDEN,
+    ),
+];
