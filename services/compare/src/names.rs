@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use domain::contract::Registry;
 use domain::id::{PolicyType, TenantId, WorkspaceId};
 use domain::reference::NameTable;
+use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::error::Result;
 use crate::store;
 
+/// No id is longer than this.
+const MAX_ID_BYTES: usize = 512;
 /// Names read per statement.
 const BATCH: i64 = 5_000;
 
@@ -23,6 +26,35 @@ pub fn referable_kinds(registry: &Registry) -> BTreeSet<&str> {
         .chain(always)
         .filter(|kind| registry.get(kind).is_some())
         .collect()
+}
+
+/// The names that reading `content` can need: of every object it may refer to, and of the namesakes of those, because a name
+/// carries only while it is the only one. Few, where a tenant may have very many.
+pub async fn mentioned(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    tenant: TenantId,
+    kinds: &[&str],
+    content: &Value,
+) -> Result<NameTable> {
+    let mut ids = BTreeSet::new();
+    collect_ids(content, &mut ids);
+    let ids: Vec<String> = ids.into_iter().collect();
+    let mut table = NameTable::new();
+    for name in store::subject::names_of(conn, workspace, tenant, kinds, &ids).await? {
+        table.insert_subject(name.kind, name.external_id.as_str(), &name.subject_key, &name.display_name);
+    }
+    Ok(table)
+}
+
+/// Every text that could be an id; ids are compared without regard to case.
+fn collect_ids(value: &Value, ids: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) if text.len() <= MAX_ID_BYTES => drop(ids.insert(text.trim().to_lowercase())),
+        Value::Array(elements) => elements.iter().for_each(|element| collect_ids(element, ids)),
+        Value::Object(fields) => fields.values().for_each(|field| collect_ids(field, ids)),
+        _ => {}
+    }
 }
 
 /// The names of the tenant's objects of these kinds.

@@ -71,7 +71,7 @@ fn decide(
 }
 
 /// What decisions know of a tenant.
-fn facts(tenant: &Tenant) -> TenantFacts {
+pub(super) fn facts(tenant: &Tenant) -> TenantFacts {
     TenantFacts { lifecycle: tenant.lifecycle, has_provider_connection: tenant.provider_connected }
 }
 

@@ -42,7 +42,7 @@ pub async fn capture_pre_image(state: &State, caller: &Caller, request: &Capture
         return Err(Error::NotFound);
     }
     let kinds: Vec<&str> = referable_kinds(&state.registry).into_iter().collect();
-    let names = names::load(&mut tx, workspace, tenant, &kinds).await?;
+    let names = names::mentioned(&mut tx, workspace, tenant, &kinds, content).await?;
     let observed =
         observe(contract, content, &names).map_err(|why| Failure::invalid_argument("content_json", why.to_string()))?;
     if observed.external_id.as_str() != place.external_id {

@@ -1,6 +1,7 @@
 //! `inventory.item` as it is listed and looked at.
 
 use domain::id::{ExternalId, Hash, PolicyType, PolicyVersionId, SubjectKey, TenantId, WorkspaceId};
+use domain::identity::folded_name;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 use time::OffsetDateTime;
@@ -46,7 +47,7 @@ const SELECT: &str = "
 pub struct Filter<'a> {
     /// Only these types; empty for all.
     pub policy_types: &'a [String],
-    /// Only names containing this, in any case; empty for all.
+    /// Only names containing this, without regard to case and spacing; empty for all.
     pub name_contains: &'a str,
     /// Also what is missing.
     pub include_missing: bool,
@@ -71,7 +72,7 @@ pub async fn list(
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
         "{SELECT}
            AND (cardinality($3::text[]) = 0 OR policy_type = ANY ($3))
-           AND ($4 = '' OR display_name ILIKE $5)
+           AND ($4 = '' OR subject_name LIKE $5)
            AND ($6 OR missing_since IS NULL)
            AND ($7::text IS NULL
                 OR (policy_type COLLATE \"C\", subject_name COLLATE \"C\", external_id COLLATE \"C\") > ($7, $8, $9))
@@ -81,7 +82,7 @@ pub async fn list(
     .bind(tenant.uuid())
     .bind(filter.policy_types)
     .bind(filter.name_contains)
-    .bind(containing(filter.name_contains))
+    .bind(containing(&folded_name(filter.name_contains)))
     .bind(filter.include_missing)
     .bind(after_type)
     .bind(after_name)

@@ -158,6 +158,32 @@ pub struct Name {
     pub display_name: String,
 }
 
+/// The objects of these kinds that have one of these ids (lower case), with every namesake of theirs. In no order.
+pub async fn names_of(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    tenant: TenantId,
+    kinds: &[&str],
+    lower_ids: &[String],
+) -> Result<Vec<Name>> {
+    let rows = sqlx::query(
+        "WITH mentioned AS (
+             SELECT policy_type, subject_key FROM inventory.item
+             WHERE workspace_id = $1 AND tenant_id = $2 AND policy_type = ANY ($3) AND NOT missing_confirmed
+               AND lower(external_id) = ANY ($4))
+         SELECT policy_type, external_id, subject_key, display_name FROM inventory.item
+         WHERE workspace_id = $1 AND tenant_id = $2 AND NOT missing_confirmed
+           AND (policy_type, subject_key) IN (SELECT policy_type, subject_key FROM mentioned)",
+    )
+    .bind(workspace.uuid())
+    .bind(tenant.uuid())
+    .bind(kinds)
+    .bind(lower_ids)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(read_name).collect()
+}
+
 /// The names of a tenant's objects of these kinds after a position, by kind and id.
 pub async fn names(
     conn: &mut PgConnection,
@@ -181,16 +207,16 @@ pub async fn names(
     .bind(limit)
     .fetch_all(conn)
     .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Name {
-                kind: PolicyType::new(row.try_get::<String, _>(0)?),
-                external_id: ExternalId(row.try_get(1)?),
-                subject_key: SubjectKey(row.try_get(2)?),
-                display_name: row.try_get(3)?,
-            })
-        })
-        .collect()
+    rows.iter().map(read_name).collect()
+}
+
+fn read_name(row: &PgRow) -> Result<Name> {
+    Ok(Name {
+        kind: PolicyType::new(row.try_get::<String, _>(0)?),
+        external_id: ExternalId(row.try_get(1)?),
+        subject_key: SubjectKey(row.try_get(2)?),
+        display_name: row.try_get(3)?,
+    })
 }
 
 fn read_subject(row: &PgRow) -> Result<SubjectRow> {

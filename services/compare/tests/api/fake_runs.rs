@@ -79,6 +79,20 @@ impl FakeRuns {
         self.shared.book().down = down;
     }
 
+    /// Hands a run out again as if its worker had died before it reported anything.
+    pub(crate) fn again(&self, run_id: &str) {
+        let mut book = self.shared.book();
+        book.ended.remove(run_id);
+        for claimed in book.items.get_mut(run_id).unwrap() {
+            let item = claimed.item.as_mut().unwrap();
+            (item.state, item.detail) = (ItemState::Pending.into(), None);
+        }
+        let run = book.by_request.values().find(|run| run.run_id == run_id).cloned();
+        book.queued.extend(run);
+        drop(book);
+        self.shared.changed.notify_waiters();
+    }
+
     /// Waits until a run has ended, and gives its items as they ended.
     pub(crate) async fn ended(&self, run_id: &str) -> (OperationRun, Vec<ClaimedItem>) {
         let wait = async {

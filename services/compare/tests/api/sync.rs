@@ -1,163 +1,11 @@
 //! `inventory.sync`, from the request to the rows, against the provider's stand-in.
 
-use graph_emulator::{Emulator, FaultAction, FaultRule, Running, TenantSpec};
-use pb::inventory::{
-    GetInventoryCoverageRequest, InventoryItem, ListInventoryItemsRequest, ListPolicyVersionsRequest,
-    SyncInventoryRequest, TypeCoverage,
-};
-use pb::operation::{ClaimedItem, ItemState, OperationRun, OperationRunItem};
-use pb::tenant::{GetTenantRequest, SetProviderConnectionRequest};
-use serde_json::{Value, json};
+use graph_emulator::{FaultAction, FaultRule};
+use pb::operation::ItemState;
+use serde_json::json;
 
-use crate::world::{World, fresh};
-
-const SECRET: &str = "a-secret-that-stays-out-of-the-database";
-/// What the provider's own portal would call with.
-const PORTAL_TOKEN: &str = "portal";
-
-/// A tenant with its stand-in at the provider.
-struct Synced<'w> {
-    world: &'w World,
-    emulator: Running,
-    http: reqwest::Client,
-    external_id: String,
-    workspace_id: String,
-    tenant_id: String,
-    /// Holds the credential while the test runs.
-    _folder: tempfile::TempDir,
-}
-
-impl<'w> Synced<'w> {
-    async fn new(world: &'w World) -> Self {
-        let ada = world.user("ada");
-        let workspace_id = ada.new_workspace().await;
-        let tenant_id = ada.new_tenant(&workspace_id, "Production").await;
-        let get = GetTenantRequest { workspace_id: workspace_id.clone(), tenant_id: tenant_id.clone() };
-        let external_id = ada.tenants().get_tenant(get).await.unwrap().into_inner().tenant.unwrap().external_tenant_id;
-        let client_id = fresh();
-        let tenant = TenantSpec::new(&external_id, "Production").client(&client_id, SECRET).open_token(PORTAL_TOKEN);
-        let emulator = Emulator::builder().tenant(tenant).start("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let secret = folder.path().join("secret");
-        std::fs::write(&secret, SECRET).unwrap();
-        let connection = SetProviderConnectionRequest {
-            workspace_id: workspace_id.clone(),
-            tenant_id: tenant_id.clone(),
-            base_url: emulator.base_url.clone(),
-            authority_url: emulator.base_url.clone(),
-            client_id,
-            credential_reference: format!("file:{}", secret.display()),
-        };
-        ada.tenants().set_provider_connection(connection).await.unwrap();
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-        Self { world, emulator, http, external_id, workspace_id, tenant_id, _folder: folder }
-    }
-
-    /// Puts an exported object into the tenant at the provider.
-    fn put(&self, folder: &str, object: &Value) {
-        let became = self.emulator.load_document(&self.external_id, object, Some(folder)).unwrap();
-        assert!(matches!(became, graph_emulator::Became::Object { .. }), "{became:?}");
-    }
-
-    /// Changes an object at the provider, as somebody else would.
-    async fn patch(&self, path: &str, body: &Value) {
-        self.call(self.http.patch(format!("{}/beta{path}", self.emulator.base_url)).json(body)).await;
-    }
-
-    /// Deletes an object at the provider, as somebody else would.
-    async fn delete(&self, path: &str) {
-        self.call(self.http.delete(format!("{}/beta{path}", self.emulator.base_url))).await;
-    }
-
-    async fn call(&self, request: reqwest::RequestBuilder) {
-        let answer = request.bearer_auth(PORTAL_TOKEN).send().await.unwrap();
-        assert!(answer.status().is_success(), "{:?}", answer.text().await);
-    }
-
-    /// Syncs these types and waits for the end of the run.
-    async fn sync(&self, policy_types: &[&str]) -> (OperationRun, Vec<OperationRunItem>) {
-        let request = SyncInventoryRequest {
-            request_id: fresh(),
-            workspace_id: self.workspace_id.clone(),
-            tenant_id: self.tenant_id.clone(),
-            policy_types: policy_types.iter().map(|key| (*key).to_owned()).collect(),
-        };
-        let run = self.world.user("ada").inventory().sync_inventory(request).await.unwrap().into_inner().run.unwrap();
-        let (run, items) = self.world.runs.ended(&run.run_id).await;
-        (run, items.into_iter().filter_map(|claimed: ClaimedItem| claimed.item).collect())
-    }
-
-    async fn items(&self, policy_type: &str) -> Vec<InventoryItem> {
-        let request = ListInventoryItemsRequest {
-            workspace_id: self.workspace_id.clone(),
-            tenant_id: self.tenant_id.clone(),
-            policy_types: vec![policy_type.to_owned()],
-            include_missing: true,
-            ..Default::default()
-        };
-        self.world.user("ada").inventory().list_inventory_items(request).await.unwrap().into_inner().items
-    }
-
-    async fn versions(&self, item: &InventoryItem) -> usize {
-        let request = ListPolicyVersionsRequest {
-            workspace_id: self.workspace_id.clone(),
-            tenant_id: self.tenant_id.clone(),
-            policy_type: item.policy_type.clone(),
-            external_id: item.external_id.clone(),
-            ..Default::default()
-        };
-        self.world.user("ada").inventory().list_policy_versions(request).await.unwrap().into_inner().versions.len()
-    }
-
-    async fn coverage(&self, policy_type: &str) -> TypeCoverage {
-        let request =
-            GetInventoryCoverageRequest { workspace_id: self.workspace_id.clone(), tenant_id: self.tenant_id.clone() };
-        let types =
-            self.world.user("ada").inventory().get_inventory_coverage(request).await.unwrap().into_inner().types;
-        types.into_iter().find(|known| known.policy_type == policy_type).unwrap()
-    }
-
-    /// Every text in every table of this service, as one.
-    async fn everything_stored(&self) -> String {
-        let superuser = self.world.superuser().await;
-        let mut all = String::new();
-        for table in [
-            "access.workspace",
-            "access.member",
-            "access.request",
-            "tenant.tenant",
-            "tenant.provider_connection",
-            "inventory.item",
-            "inventory.policy_version",
-            "inventory.coverage",
-            "inventory.sync",
-        ] {
-            let rows: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT t::text FROM {table} t")))
-                .fetch_all(superuser.pool())
-                .await
-                .unwrap();
-            all.extend(rows);
-        }
-        all
-    }
-}
-
-fn of<'i>(items: &'i [OperationRunItem], key: &str) -> &'i OperationRunItem {
-    items.iter().find(|item| item.key == key).unwrap()
-}
-
-fn detail(item: &OperationRunItem, key: &str) -> i64 {
-    server::structure::from_struct(item.detail.as_ref().unwrap())[key].as_i64().unwrap()
-}
-
-fn script(id: &str, name: &str, content: &str) -> Value {
-    use base64::Engine as _;
-    json!({
-        "@odata.type": "#microsoft.graph.deviceManagementScript", "id": id, "displayName": name, "fileName": "a.ps1",
-        "scriptContent": base64::engine::general_purpose::STANDARD.encode(content),
-        "runAsAccount": "system", "enforceSignatureCheck": false, "runAs32Bit": false, "roleScopeTagIds": ["0"],
-    })
-}
+use crate::synced::{SECRET, Synced, detail, of, script};
+use crate::world::World;
 
 const SCRIPT: &str = "deviceManagementScript";
 const FOLDER: &str = "PowerShell";
@@ -245,7 +93,7 @@ async fn a_run_whose_provider_connection_cannot_be_used_is_blocked() {
 async fn a_credential_that_is_not_there_fails_each_type_with_a_stable_reason() {
     let world = World::start().await;
     let tenant = Synced::new(&world).await;
-    std::fs::remove_file(tenant._folder.path().join("secret")).unwrap();
+    std::fs::remove_file(tenant.folder.path().join("secret")).unwrap();
     let (_, items) = tenant.sync(&[SCRIPT]).await;
     assert!(items.iter().all(|item| item.reason == "CREDENTIAL_UNAVAILABLE"), "{items:?}");
     assert_eq!(tenant.coverage(SCRIPT).await.state, "failed");

@@ -18,7 +18,7 @@ async fn creating_twice_with_one_request_id_makes_one_workspace() {
     assert_eq!(first, second);
     assert_eq!((first.name.as_str(), first.caller_role()), ("Contoso", Role::Owner));
     let listed = ada.workspaces().list_workspaces(ListWorkspacesRequest::default()).await.unwrap().into_inner();
-    assert_eq!(listed.workspaces, [first.clone()]);
+    assert_eq!(listed.workspaces, std::slice::from_ref(&first));
 
     let other = CreateWorkspaceRequest { name: "Fabrikam".into(), ..request.clone() };
     assert_eq!(
