@@ -121,6 +121,10 @@ impl Stack {
     /// Starts everything; on an error whatever was started is killed.
     pub async fn start(plan: Plan) -> Result<Self> {
         let logs = plan.state.join("logs");
+        // Of an earlier stack; a restarted process of this one goes on in its own.
+        if logs.exists() {
+            std::fs::remove_dir_all(&logs)?;
+        }
         let issuer = recipe::issuer(&plan.state).await?;
         let emulator = Process::start(recipe::emulator(&plan.tenants)?, &logs).await?;
         let common = recipe::Shared { issuer: &issuer, database: &plan.database, timing: &plan.timing };

@@ -63,6 +63,10 @@ impl Relay {
                 next = upstream.message() => next,
             };
             match next {
+                // A run was named that is no promotion: here, there is no such run.
+                Ok(Some(response)) if !convert::is_of_promotion(&response) => {
+                    return self.end(Failure::not_found().into()).await;
+                }
                 Ok(Some(response)) => {
                     resumes = 0;
                     self.request.resume_token.clone_from(&response.resume_token);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use domain::confirmation::Confirmation;
 use domain::id::{ExternalId, Hash, PolicyType, PolicyVersionId, SubjectKey};
 use domain::plan::{ExpectedTarget, PlanItem, ReferenceName};
+use domain::run::RunType;
 use pb::compare::{CompareSelection, PlannedSubject, PromotionAction};
 use pb::operation::{RunFilter, WatchOperationRunsRequest, WatchOperationRunsResponse, watch_operation_runs_response};
 use pb::promotion::{
@@ -107,21 +108,33 @@ pub(crate) fn parse_planned_subject(subject: &PlannedSubject) -> Result<PlanItem
     })
 }
 
-/// The same question to operation-run-service, for promotions only.
+/// The same question to operation-run-service. A run that is named needs no filter; what else it is asked with, that service
+/// refuses.
 pub(crate) fn to_watch_operation_runs(request: WatchPromotionRunsRequest) -> WatchOperationRunsRequest {
-    let filter = RunFilter {
-        types: vec![domain::run::RunType::PromotionExecute.as_str().to_owned()],
+    let filter = (request.run_id.is_empty() || !request.tenant_ids.is_empty()).then(|| RunFilter {
+        types: vec![RunType::PromotionExecute.as_str().to_owned()],
         tenant_ids: request.tenant_ids,
         ..Default::default()
-    };
+    });
     WatchOperationRunsRequest {
         workspace_id: request.workspace_id,
         run_id: request.run_id,
-        filter: Some(filter),
+        filter,
         resume_token: request.resume_token,
         delivery: request.delivery,
         min_interval: request.min_interval,
     }
+}
+
+/// Whether a message is about a promotion, or about no run at all.
+pub(crate) fn is_of_promotion(response: &WatchOperationRunsResponse) -> bool {
+    use watch_operation_runs_response::Message;
+    let run = match &response.message {
+        Some(Message::Snapshot(run)) => Some(run),
+        Some(Message::Event(event)) => event.run.as_ref(),
+        Some(Message::Bookmark(_)) | None => None,
+    };
+    run.is_none_or(|run| run.r#type == RunType::PromotionExecute.as_str())
 }
 
 /// The same answer under this service's name.
