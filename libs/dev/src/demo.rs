@@ -59,7 +59,7 @@ async fn play(scene: &Scene) -> Result<()> {
     heading("Execute promotion");
     let counts = preflight.counts.unwrap_or_default();
     println!(
-        "  Confirmed: promote {} ready subjects from {} to {}; {} are left out. Only {} is changed.",
+        "  Confirmed: promote {} ready subjects from {} to {}, leave out {}. Only {} is changed.",
         counts.ready(),
         source.name,
         target.name,

@@ -84,17 +84,10 @@ fn print_tour(scene: &Scene, running: &Running) -> Result<()> {
         "source_tenant_id": running.source_tenant_id,
         "target_tenant_id": running.target_tenant_id,
     });
-    let call = |body: &serde_json::Value, address: &str, method: &str| {
-        format!("grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" -d '{body}' {address} {method}")
-    };
-    println!("\n  TOKEN=$(cargo dev token manager)");
-    println!("  grpcurl -plaintext {compare} list");
-    println!("  grpcurl -plaintext {promotion} describe tenantatlas.promotion.v1.PromotionService");
-    let compared = serde_json::json!({ "selection": selection });
-    println!("  {}", call(&compared, &compare, "tenantatlas.compare.v1.CompareService/PreviewCompare"));
-    println!("  {}", call(&compared, &compare, "tenantatlas.compare.v1.CompareService/GeneratePromotionPreflight"));
-    let workspace = serde_json::json!({ "workspace_id": running.workspace_id });
-    println!("  {}", call(&workspace, &runs, "tenantatlas.operation.v1.OperationRunService/ListOperationRuns"));
-    println!("  {}", call(&workspace, &promotion, "tenantatlas.promotion.v1.PromotionService/WatchPromotionRuns"));
+    println!("\n  For the tour in the README, paste this into another terminal:\n");
+    println!("export COMPARE={compare} PROMOTION={promotion} RUNS={runs}");
+    println!("export WORKSPACE={}", running.workspace_id);
+    println!("export SOURCE={} TARGET={}", running.source_tenant_id, running.target_tenant_id);
+    println!("export SELECTION='{selection}'");
     Ok(())
 }
