@@ -35,7 +35,7 @@ pub(crate) use assignment::{direct_assignments, filter_rule, group_rule, has_fil
 pub use mark::{is_secret, marked};
 pub use noise::{COMMON_STRIP, MOMENTS};
 pub(crate) use noise::{bound_field, is_annotation, is_common_noise, is_masked, is_secret_setting};
-pub(crate) use refer::{Referral, bound_id, refer};
+pub(crate) use refer::{Referral, all_bound, bound_id, refer};
 pub(crate) use straighten::straighten;
 pub(crate) use time::canonical_duration;
 pub(crate) use walk::place_text;

@@ -83,6 +83,14 @@ pub(crate) fn bound_id(value: &Value) -> Option<&str> {
     (!id.is_empty()).then_some(id)
 }
 
+/// True for an id, a URL or an object that ends in one, or an array of such.
+pub(crate) fn all_bound(value: &Value) -> bool {
+    match value {
+        Value::Array(values) => !values.is_empty() && values.iter().all(|value| bound_id(value).is_some()),
+        one => bound_id(one).is_some(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! Contracts and objects for tests: one policy of two tenants, told apart by everything that must not matter.
 
 use base64::Engine;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::contract::Contract;
@@ -122,4 +123,89 @@ pub(crate) fn instance(definition: &str, value: Value) -> Value {
 
 pub(crate) fn simple(sort: &str, value: Value) -> Value {
     json!({"@odata.type": format!("#microsoft.graph.deviceManagementConfiguration{sort}SettingValue"), "value": value})
+}
+
+/// Every contract of this module.
+pub(crate) const ALL: &[&str] = &["settings", "compliance", "admx", "profile", "script", "access", "filter"];
+
+/// Any JSON, with the keys and words that rules look for among its keys and texts.
+pub(crate) fn any_json() -> impl Strategy<Value = Value> {
+    let keys = prop::sample::select(vec![
+        "settings",
+        "settingInstance",
+        "settingDefinitionId",
+        "children",
+        "groupSettingCollectionValue",
+        "value",
+        "valueState",
+        "@odata.type",
+        "x@odata.type",
+        "definition@odata.bind",
+        "definition",
+        "roleScopeTagIds",
+        "assignments",
+        "omaSettings",
+        "omaUri",
+        "isEncrypted",
+        "payload",
+        "scheduledActionsForRule",
+        "scheduledActionConfigurations",
+        "notificationTemplateId",
+        "definitionValues",
+        "presentationValues",
+        "presentation",
+        "id",
+        "name",
+        "displayName",
+        "rootCertificate",
+        "target",
+        "executionFrequency",
+        "detectionScriptContent",
+        "conditions",
+        "users",
+        "excludeGroups",
+        "#microsoft.graph.assign",
+        "a",
+        "b",
+    ]);
+    let words = prop::sample::select(vec![
+        "",
+        "0",
+        "2",
+        "****",
+        "a-pilot",
+        "a-twin-1",
+        "PT60M",
+        "YQ0KYg==",
+        "All",
+        "t: x",
+        " spaced ",
+        "08:00:00.000",
+        "#microsoft.graph.deviceManagementConfigurationSecretSettingValue",
+        "#microsoft.graph.omaSettingStringXml",
+        "https://graph.microsoft.com/beta/x('1')",
+        "{\"a\":1.0}",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-3i64..3).prop_map(Value::from),
+        (-3i32..3).prop_map(|n| Value::from(f64::from(n))),
+        any::<f64>().prop_map(Value::from),
+        words.prop_map(Value::from),
+        ".{0,6}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 40, 5, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((keys.clone(), inner), 0..5).prop_map(|fields| Value::Object(
+                fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+            )),
+        ]
+    })
+}
+
+/// Any JSON object of that sort.
+pub(crate) fn any_object() -> impl Strategy<Value = Value> {
+    any_json().prop_map(|value| if value.is_object() { value } else { json!({ "a": value }) })
 }

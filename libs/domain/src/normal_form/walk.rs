@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{Referral, element_label, mark, refer, sort_elements, straighten, text, time};
-use super::{bound_field, bound_id, canonical_duration, is_annotation, is_common_noise, is_masked, is_secret_setting};
+use super::{
+    all_bound, bound_field, bound_id, canonical_duration, is_annotation, is_common_noise, is_masked, is_secret_setting,
+};
 use crate::contract::{Contract, Found, RuleBook, UnorderedRule};
 use crate::id::PolicyType;
 use crate::json::{Step, canonical_number, is_folded};
@@ -100,6 +102,9 @@ impl<'w> Walk<'w> {
 
     /// What `<field>@odata.bind` says about the field.
     fn bound(&mut self, value: &'w Value, holder: &'w Value, found: Found<'w>) -> Value {
+        if !all_bound(value) {
+            return Value::Null;
+        }
         if found.link.is_some() || found.reference.is_some() {
             return self.value(value, holder, found);
         }

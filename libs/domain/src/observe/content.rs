@@ -2,40 +2,64 @@
 
 use serde_json::{Map, Value};
 
-use crate::contract::Contract;
+use crate::contract::{Contract, RuleBook};
 use crate::id::Hash;
-use crate::json::{canonical, canonical_hash, canonical_number};
-use crate::normal_form::{is_annotation, is_common_noise, is_secret_setting};
+use crate::json::{Step, canonical, canonical_hash, canonical_number};
+use crate::normal_form::{is_annotation, is_common_noise, is_secret_setting, straighten};
 
 /// The hash of an object's raw content without annotations, server-owned fields and secret tokens, which are different
 /// at every read. Assignments are content here, in no order. Unlike the normal form's hash it needs no names and keeps
 /// the order of collections, so it says whether *this* object changed, not whether two mean the same.
 pub fn content_hash(contract: &Contract, raw: &Value) -> Hash {
-    let mut content = quiet(raw, true);
-    contract.strip.iter().for_each(|path| path.remove(&mut content));
-    for rule in &contract.secrets {
-        rule.path.for_each_mut(&mut content, &mut |value| *value = Value::Bool(true));
-    }
+    let raw = straighten(contract, raw);
+    let mut content = Quiet { book: RuleBook::new(contract), place: Vec::new() }.value(&raw, &raw, false);
     if let Some(Value::Array(assignments)) = content.get_mut("assignments") {
         assignments.sort_by_cached_key(canonical);
     }
     canonical_hash(&content)
 }
 
-fn quiet(value: &Value, top_level: bool) -> Value {
-    match value {
-        Value::Number(number) => Value::Number(canonical_number(number)),
-        Value::Array(elements) => elements.iter().map(|element| quiet(element, false)).collect(),
-        Value::Object(fields) => {
-            let is_secret = is_secret_setting(fields);
-            let mut kept = Map::new();
-            for (key, field) in fields.iter().filter(|(key, _)| is_content(key, top_level)) {
-                let secret = is_secret && (key == "value" || key == "valueState");
-                kept.insert(key.clone(), if secret { Value::Bool(true) } else { quiet(field, false) });
+/// A walk that leaves out what changes by itself.
+struct Quiet<'w> {
+    book: RuleBook<'w>,
+    place: Vec<Step<'w>>,
+}
+
+impl<'w> Quiet<'w> {
+    fn value(&mut self, value: &'w Value, holder: &'w Value, secret: bool) -> Value {
+        match value {
+            _ if secret => Value::Bool(true),
+            Value::Number(number) => Value::Number(canonical_number(number)),
+            Value::Object(fields) => self.object(value, fields),
+            Value::Array(elements) => {
+                let mut kept = Vec::with_capacity(elements.len());
+                for (position, element) in elements.iter().enumerate() {
+                    self.place.push(Step::Element(position));
+                    let found = self.book.at(&self.place, holder);
+                    if !found.strip {
+                        kept.push(self.value(element, holder, found.secret));
+                    }
+                    self.place.pop();
+                }
+                Value::Array(kept)
             }
-            Value::Object(kept)
+            other => other.clone(),
         }
-        other => other.clone(),
+    }
+
+    fn object(&mut self, object: &'w Value, fields: &'w Map<String, Value>) -> Value {
+        let (catalog_secret, top_level) = (is_secret_setting(fields), self.place.is_empty());
+        let mut kept = Map::new();
+        for (key, field) in fields.iter().filter(|(key, _)| is_content(key, top_level)) {
+            self.place.push(Step::Field(key));
+            let found = self.book.at(&self.place, object);
+            if !found.strip {
+                let token = catalog_secret && (key == "value" || key == "valueState");
+                kept.insert(key.clone(), self.value(field, object, found.secret || token));
+            }
+            self.place.pop();
+        }
+        Value::Object(kept)
     }
 }
 

@@ -114,8 +114,14 @@ fn the_content_hash_ignores_noise_and_nothing_else() {
     assert_eq!(hash("settings", &reordered), hash("settings", &policy));
     let secret = |token: &str| json!({"settings": [{"@odata.type": "#microsoft.graph.deviceManagementConfigurationSecretSettingValue", "value": token, "valueState": "encryptedValueToken"}]});
     assert_eq!(hash("settings", &secret("1")), hash("settings", &secret("2")));
-    let oma = |token: &str| json!({"omaSettings": [{"isEncrypted": true, "omaUri": "./x", "value": "****", "secretReferenceValueId": token}]});
-    assert_eq!(hash("profile", &oma("1")), hash("profile", &oma("2")));
+    let oma = |encrypted: bool, value: &str, token: &str| json!({"omaSettings": [{"isEncrypted": encrypted, "omaUri": "./x", "value": value, "secretReferenceValueId": token}]});
+    assert_eq!(
+        hash("profile", &oma(true, "****", "1")),
+        hash("profile", &oma(true, "other", "2")),
+        "a secret says nothing"
+    );
+    assert_eq!(hash("profile", &oma(false, "a", "1")), hash("profile", &oma(false, "a", "2")));
+    assert_ne!(hash("profile", &oma(false, "a", "1")), hash("profile", &oma(false, "b", "1")), "a value in clear does");
     let bind = |url: &str| json!({"definitionValues": [{"definition@odata.bind": url}]});
     assert_ne!(hash("admx", &bind("x('1')")), hash("admx", &bind("x('2')")));
 }

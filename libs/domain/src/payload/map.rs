@@ -9,7 +9,8 @@ use crate::contract::{Contract, Found, LinkRule, ReferenceRule, RuleBook};
 use crate::id::PolicyType;
 use crate::json::{Step, is_folded};
 use crate::normal_form::{
-    Referral, bound_field, bound_id, element_label, is_annotation, is_common_noise, is_masked, is_secret_setting, refer,
+    Referral, all_bound, bound_field, bound_id, element_label, is_annotation, is_common_noise, is_masked,
+    is_secret_setting, refer,
 };
 use crate::reference::{NameTable, Reference, Standing};
 
@@ -90,11 +91,14 @@ impl<'w> Walk<'w> {
         found: Found<'w>,
         safe: &mut Map<String, Value>,
     ) {
-        if let Some(link) = found.link {
-            if let Some(url) = bound_id(value).and_then(|id| self.link_url(link, id)) {
+        // What has no id is no link, whatever the field is called, and stays as it is.
+        let link = found.link.and_then(|link| Some((link, bound_id(value)?)));
+        let navigation = found.reference.and_then(|rule| Some((rule, rule.bind.as_deref()?)));
+        if let Some((link, id)) = link {
+            if let Some(url) = self.link_url(link, id) {
                 safe.insert(format!("{field}@odata.bind"), url.into());
             }
-        } else if let Some((rule, bind)) = found.reference.and_then(|rule| Some((rule, rule.bind.as_deref()?))) {
+        } else if let Some((rule, bind)) = navigation.filter(|_| all_bound(value)) {
             if let Some(urls) = self.bind(rule, bind, value) {
                 safe.insert(format!("{field}@odata.bind"), urls);
             }

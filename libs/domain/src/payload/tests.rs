@@ -1,7 +1,9 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::normal_form::samples::{contract, names, settings_policy};
+use crate::normal_form::normal_form;
+use crate::normal_form::samples::{ALL, any_object, contract, names, settings_policy};
 use crate::observe::observe;
 
 fn payload(name: &str, raw: &Value) -> Result<Payload, Unmapped> {
@@ -173,4 +175,18 @@ fn each_verb_leaves_out_what_it_must_not_say() {
     assert_eq!(sent.create_body(&filter)["platform"], "iOS");
     assert_eq!(sent.update_body(&filter, &raw).get("platform"), None);
     assert_eq!(sent.follow_up(&filter), None);
+}
+
+proptest! {
+    /// Whatever can be carried over means in the target what it means in the source.
+    #[test]
+    fn a_payload_means_what_its_source_means(raw in any_object(), which in prop::sample::select(ALL)) {
+        let contract = contract(which);
+        if let Ok(payload) = target_payload(&contract, &raw, &names("a"), &names("b"), false) {
+            let source = normal_form(&contract, &raw, &names("a"));
+            let target = normal_form(&contract, &payload.content, &names("b"));
+            prop_assert_eq!(source.value, target.value);
+            prop_assert!(target.secrets.is_empty());
+        }
+    }
 }
