@@ -26,7 +26,8 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "promotion-service",
-        ours: &["domain", "pb", "server", "worker", "graph"],
+        // pg for the access facts alone: it owns no table.
+        ours: &["domain", "pb", "pg", "server", "worker", "graph"],
         never: &["compare-service", "operation-run-service"],
     },
     // Monitoring cannot call the provider because it does not link to it.

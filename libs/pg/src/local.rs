@@ -21,7 +21,7 @@ mod installation;
 mod run_as;
 
 pub use cluster::{Cluster, Place, START_TIMEOUT, Start};
-pub use database::{Database, Server, database, shared};
+pub use database::{Database, Given, Server, database, shared};
 
 use std::path::PathBuf;
 

@@ -2,12 +2,11 @@
 
 use anyhow::{Context, Result};
 use pg::local;
-use url::Url;
 
 /// Where the services' roles find their schemas.
 pub enum Database {
     /// Somebody else's server, by an owner's URL (`DATABASE_URL`).
-    Given(Url),
+    Given(local::Given),
     /// A cluster of our own; it goes with us.
     Private {
         /// The cluster.
@@ -25,9 +24,8 @@ const NAME: &str = "tenantatlas";
 impl Database {
     /// `DATABASE_URL` where it is set, else a cluster of our own; migrated.
     pub async fn given_or_private() -> Result<Self> {
-        if let Ok(given) = std::env::var("DATABASE_URL") {
-            pg::migrate(&given).await?;
-            return Ok(Self::Given(Url::parse(&given).context("DATABASE_URL is no URL")?));
+        if let Ok(url) = std::env::var("DATABASE_URL") {
+            return Ok(Self::Given(local::Given::open(&url).await.context("DATABASE_URL cannot be used")?));
         }
         let cluster = local::Cluster::start(&local::Start::temporary()).await?;
         Self::in_cluster(cluster).await
@@ -51,24 +49,18 @@ impl Database {
     }
 
     /// URL for one of the services' roles.
-    pub fn url_for(&self, role: &str) -> Result<String> {
+    pub fn url_for(&self, role: &str) -> String {
         match self {
-            Database::Given(url) => {
-                // In development the roles have no password; production gives each service a URL of its own.
-                let mut url = url.clone();
-                let set = url.set_username(role).and_then(|()| url.set_password(None));
-                set.map_err(|()| anyhow::anyhow!("DATABASE_URL cannot carry a user name"))?;
-                Ok(url.into())
-            }
-            Database::Private { cluster, name } => Ok(cluster.url_for(role, name)),
-            Database::Test(database) => Ok(database.url_for(role)),
+            Database::Given(given) => given.url_for(role),
+            Database::Private { cluster, name } => cluster.url_for(role, name),
+            Database::Test(database) => database.url_for(role),
         }
     }
 
     /// URL of the owner, for tests that look at rows.
     pub fn owner_url(&self) -> String {
         match self {
-            Database::Given(url) => url.to_string(),
+            Database::Given(given) => given.url(),
             Database::Private { cluster, name } => {
                 let mut url = cluster.url();
                 if let Some(at) = url.rfind('/') {

@@ -96,16 +96,49 @@ impl Server {
             sqlx::query(AssertSqlSafe(statement)).execute(&mut *connection).await?;
         }
         migrate(self.superuser.clone().database(name).to_url_lossy().as_str()).await?;
-        // On a server that asks for passwords, the service roles get the superuser's.
-        if let Some(password) = self.superuser.to_url_lossy().password() {
-            for role in ["tenantatlas_compare", "tenantatlas_promotion", "tenantatlas_operation"] {
-                let statement = format!("ALTER ROLE {role} PASSWORD '{}'", password.replace('\'', "''"));
-                sqlx::query(AssertSqlSafe(statement)).execute(&mut *connection).await?;
-            }
-        }
+        share_password(&self.superuser, connection).await?;
         let statement = format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false");
         sqlx::query(AssertSqlSafe(statement)).execute(connection).await?;
         Ok(())
+    }
+}
+
+/// On a server that asks for passwords, the service roles get the owner's: on a development machine they guard nothing else.
+async fn share_password(owner: &PgConnectOptions, connection: &mut PgConnection) -> Result<(), Error> {
+    if let Some(password) = owner.to_url_lossy().password() {
+        for role in ["tenantatlas_compare", "tenantatlas_promotion", "tenantatlas_operation"] {
+            let statement = format!("ALTER ROLE {role} PASSWORD '{}'", password.replace('\'', "''"));
+            sqlx::query(AssertSqlSafe(statement)).execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A developer's own database on a server of their own, migrated.
+#[derive(Debug)]
+pub struct Given {
+    owner: PgConnectOptions,
+}
+
+impl Given {
+    /// Migrates the database at its owner's URL and lets the service roles in.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        migrate(url).await?;
+        let owner = PgConnectOptions::from_str(url)?;
+        let mut connection = owner.connect().await?;
+        share_password(&owner, &mut connection).await?;
+        connection.close().await?;
+        Ok(Self { owner })
+    }
+
+    /// The owner's URL.
+    pub fn url(&self) -> String {
+        self.owner.to_url_lossy().to_string()
+    }
+
+    /// The URL under a service's role.
+    pub fn url_for(&self, role: &str) -> String {
+        self.owner.clone().username(role).to_url_lossy().to_string()
     }
 }
 
