@@ -39,7 +39,7 @@ pub struct Args {
     /// How often a quiet watch says where it is: at most 15s.
     #[arg(long = "watch-bookmark-interval", env = "TENANTATLAS_WATCH_BOOKMARK_INTERVAL", value_parser = duration, default_value = "10s")]
     pub bookmark_interval: Duration,
-    /// How often an open watch reads its actor's access again: at most 5s.
+    /// How often an open watch reads its actor's access again: at most 4s, so that a revoked one ends within 5s.
     #[arg(long = "watch-access-interval", env = "TENANTATLAS_WATCH_ACCESS_INTERVAL", value_parser = duration, default_value = "3s")]
     pub access_interval: Duration,
     /// How many events are kept in memory for watchers; older ones are read from the database.
@@ -75,7 +75,7 @@ impl Args {
             ("--rescue-interval", self.rescue_interval, Duration::from_secs(60)),
             ("--retention-interval", self.retention_interval, Duration::from_secs(24 * 3600)),
             ("--watch-bookmark-interval", self.bookmark_interval, Duration::from_secs(15)),
-            ("--watch-access-interval", self.access_interval, Duration::from_secs(5)),
+            ("--watch-access-interval", self.access_interval, Duration::from_secs(4)),
         ] {
             if value.is_zero() || value > most {
                 return Err(ConfigError::new(name, format!("must be more than zero and at most {most:?}")));

@@ -3,10 +3,11 @@
 //!
 //! - the edge: [`grpc`]
 //! - people and services: [`start_operation_run`], [`lookup_operation_run`], [`get_operation_run`],
-//!   [`list_operation_runs`], [`list_operation_run_items`], [`cancel_operation_run`]
+//!   [`list_operation_runs`], [`list_operation_run_items`], [`watch_operation_runs`], [`cancel_operation_run`]
 //! - workers: [`claim_operation_runs`], [`list_claimed_items`], [`renew_lease`], [`record_item_intents`],
 //!   [`report_item_outcomes`], [`complete_operation_run`], [`release_operation_run`]
-//! - nobody asked: [`rescue_operation_runs`]
+//! - nobody asked: [`rescue_operation_runs`], [`retain_run_events`]
+//! - following runs as they change: [`watch`]
 //! - the audit trail: [`record_audit_event`], [`list_audit_events`]
 //! - what is remembered: [`store`], the only place with SQL; [`run`] is the shape of what it returns
 //! - who may: [`owner`] (services), [`visibility`] (people)
@@ -24,6 +25,7 @@ pub mod list_claimed_items;
 pub mod list_operation_run_items;
 pub mod list_operation_runs;
 pub mod lookup_operation_run;
+pub mod metrics;
 pub mod owner;
 pub mod record_audit_event;
 pub mod record_item_intents;
@@ -32,19 +34,25 @@ pub mod remainder;
 pub mod renew_lease;
 pub mod report_item_outcomes;
 pub mod rescue_operation_runs;
+pub mod retain_run_events;
 pub mod run;
 pub mod serve;
 pub mod start_operation_run;
 pub mod store;
 pub mod visibility;
+pub mod watch;
+pub mod watch_operation_runs;
 
 use std::sync::Arc;
 
 use server::AccessReader;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use bell::Bell;
 use config::Settings;
+use watch::Feed;
+use watch::access::WatchAccess;
 
 /// What the use cases work with. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -53,6 +61,12 @@ pub struct Runs {
     pub db: pg::Db,
     /// Who may what.
     pub access: AccessReader,
+    /// The same for open watches.
+    pub watch_access: Arc<WatchAccess>,
+    /// The newest events.
+    pub feed: Arc<Feed>,
+    /// Turns of watches that read older events from the database.
+    pub catch_up: Arc<Semaphore>,
     /// Rung when there may be a run to claim.
     pub work: Arc<Bell>,
     /// Cancelled when the process goes down.

@@ -7,6 +7,7 @@ use domain::run::{LeaseFacts, RescueVerdict, RunEvent, rescue, transition};
 
 use crate::Runs;
 use crate::error::{Error, Result};
+use crate::metrics;
 use crate::remainder;
 use crate::run::Lease;
 use crate::store;
@@ -54,6 +55,7 @@ async fn rescue_one(runs: &Runs, lease: Lease) -> Result<bool> {
     tracing::warn!(run = %lease.run, fence = lease.fence, attempt = held.seen.run.attempt, "a worker fell silent");
     give_back(&mut tx, &held, backoff(held.attempts_without_progress)).await?;
     tx.commit().await?;
+    metrics::RESCUES.add(1, &[]);
     Ok(true)
 }
 

@@ -7,17 +7,22 @@ use pb::audit::audit_service_server::AuditServiceServer;
 use pb::operation::operation_run_service_server::OperationRunServiceServer;
 use pb::operation::operation_run_worker_service_server::OperationRunWorkerServiceServer;
 use server::{AccessReader, Chassis, Services, StartError};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::bell::Bell;
 use crate::config::Args;
 use crate::grpc::{AuditApi, OperationRunApi, WorkerApi};
-use crate::{Runs, rescue_operation_runs};
+use crate::watch::access::WatchAccess;
+use crate::watch::{Feed, tail};
+use crate::{Runs, rescue_operation_runs, retain_run_events};
 
 /// This service's registered name.
 pub const NAME: &str = "operation-run-service";
 /// How long a start waits for the schema it needs.
 const SCHEMA_WAIT: Duration = Duration::from_secs(60);
+/// How many watches that have fallen behind read from the database at the same time.
+const CATCH_UPS: usize = 4;
 
 /// Serves until the process is told to stop.
 pub async fn serve(args: &Args) -> Result<(), StartError> {
@@ -34,15 +39,26 @@ pub async fn bind(chassis: &Chassis, args: &Args) -> Result<server::Bound, Start
         .await
         .map_err(|error| StartError::service("the database is not ready", error))?;
 
+    // The tail's connection is its own: a busy pool must not hold up every watch.
+    let tail_settings = pg::Settings::new(&args.database_url, format!("{NAME} tail")).max_connections(1);
+    let tail_db = pg::Db::connect(&tail_settings)
+        .await
+        .map_err(|error| StartError::service("cannot connect to PostgreSQL", error))?;
+    let access = AccessReader::new(db.pool().clone());
     let runs = Runs {
-        access: AccessReader::new(db.pool().clone()),
+        watch_access: Arc::new(WatchAccess::new(access.clone())),
+        access,
+        feed: Arc::new(Feed::new(settings.ring_events)),
+        catch_up: Arc::new(Semaphore::new(CATCH_UPS)),
         work: Arc::new(Bell::new()),
         drain: chassis.drain_token(),
         settings,
         db,
     };
+    chassis.spawn(tail::run(runs.clone(), tail_db));
     if args.worker {
         chassis.spawn(rescue_operation_runs::run(runs.clone()));
+        chassis.spawn(retain_run_events::run(runs.clone()));
     }
     let limits = chassis.limits();
     let (request, response) = (limits.max_request_bytes, limits.max_response_bytes);

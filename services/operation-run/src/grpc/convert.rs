@@ -2,6 +2,7 @@
 
 mod item;
 mod run;
+mod watch;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use server::{Failure, fields};
 
 pub use item::{parse_item_states, parse_intents, parse_new_items, parse_reports, to_claimed_item, to_item};
 pub use run::{parse_wanted, to_claimed_run, to_counts, to_run};
+pub use watch::{parse_watch, to_watch_response};
 
 use crate::run::Lease;
 

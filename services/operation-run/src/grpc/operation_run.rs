@@ -13,11 +13,13 @@ use server::{Failure, caller};
 use tonic::{Request, Response, Status};
 
 use super::convert::{
-    parse_item_states, parse_new_items, parse_object, parse_run_type, parse_wanted, to_item, to_run,
+    parse_item_states, parse_new_items, parse_object, parse_run_type, parse_wanted, parse_watch, to_item, to_run,
+    to_watch_response,
 };
 use crate::start_operation_run::{self, Start, StartResult};
 use crate::{
     Runs, cancel_operation_run, get_operation_run, list_operation_run_items, list_operation_runs, lookup_operation_run,
+    watch_operation_runs,
 };
 
 /// Largest context of a run, in bytes of JSON.
@@ -107,9 +109,18 @@ impl OperationRunService for OperationRunApi {
 
     async fn watch_operation_runs(
         &self,
-        _request: Request<proto::WatchOperationRunsRequest>,
+        request: Request<proto::WatchOperationRunsRequest>,
     ) -> Result<Response<Self::WatchOperationRunsStream>, Status> {
-        Err(Status::unimplemented("watch"))
+        let caller = caller(&request)?;
+        let watch = parse_watch(request.into_inner())?;
+        let watcher = watch_operation_runs::watch(&self.0, &caller, watch).await.map_err(Failure::from)?;
+        // Polled when the reader has room: nothing is looked for ahead of that, and nothing piles up.
+        let stream = futures::stream::unfold(watcher, |mut watcher| async move {
+            let next = watcher.next().await?;
+            let message = next.map_err(Failure::from).and_then(|delivered| to_watch_response(&delivered));
+            Some((message.map_err(Status::from), watcher))
+        });
+        Ok(Response::new(Box::pin(stream)))
     }
 
     async fn cancel_operation_run(

@@ -1,1 +1,252 @@
-//! Table `operation.run_event`: what watchers follow. Written by the triggers of `operation.run`.
+//! Tables `operation.run_event` and `operation.watch_floor`: what watchers follow, written by the triggers of
+//! `operation.run`, and how far back it reaches.
+
+use std::sync::OnceLock;
+
+use domain::id::{RunId, WorkspaceId};
+use sqlx::{FromRow, PgConnection};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::error::{Error, Result, UnreadableRow};
+use crate::run::{Run, SeenRun};
+use crate::watch::{Event, EventKind, Position, Snapshot};
+
+#[derive(FromRow)]
+struct EventRow {
+    xid: i64,
+    seq: i64,
+    run_id: Uuid,
+    rev: i64,
+    kind: String,
+    at: OffsetDateTime,
+    run: String,
+}
+
+impl EventRow {
+    fn read(self) -> Result<Event> {
+        let unreadable = |source: Box<dyn std::error::Error + Send + Sync>| {
+            UnreadableRow::new("operation.run_event", format!("{}/{}", self.run_id, self.rev), source)
+        };
+        let run: Run = serde_json::from_str(&self.run).map_err(|source| unreadable(source.into()))?;
+        let kind = match self.kind.as_str() {
+            "created" => EventKind::Queued,
+            "claimed" => EventKind::Started,
+            "released" => EventKind::Requeued,
+            "progressed" => EventKind::Progressed,
+            "cancel_requested" => EventKind::CancelRequested,
+            "completed" | "imported" => EventKind::Completed,
+            other => return Err(unreadable(format!("kind is {other:?}").into()).into()),
+        };
+        Ok(Event {
+            position: Position { xid: self.xid, seq: self.seq },
+            kind,
+            seen: SeenRun { run, seen_at: self.at },
+            rendered: OnceLock::new(),
+        })
+    }
+}
+
+/// What is new after a position.
+#[derive(Debug)]
+pub struct Tail {
+    pub events: Vec<Event>,
+    /// Everything up to it has been read and is final.
+    pub head: Position,
+    /// Whether transactions are still writing that hold back what was written after them.
+    pub held_back: bool,
+}
+
+#[derive(FromRow)]
+struct TailRow {
+    xmin: i64,
+    xmax: i64,
+    xid: Option<i64>,
+    seq: Option<i64>,
+    run_id: Option<Uuid>,
+    rev: Option<i64>,
+    kind: Option<String>,
+    at: Option<OffsetDateTime>,
+    run: Option<String>,
+}
+
+impl TailRow {
+    fn event(self) -> Option<EventRow> {
+        Some(EventRow {
+            xid: self.xid?,
+            seq: self.seq?,
+            run_id: self.run_id?,
+            rev: self.rev?,
+            kind: self.kind?,
+            at: self.at?,
+            run: self.run?,
+        })
+    }
+}
+
+/// Reads what is final after a position, at most `limit` events. One statement, so that events and horizon are of the same
+/// snapshot; without a transaction, so that reading holds nothing back.
+pub async fn tail(connection: &mut PgConnection, after: Position, limit: i64) -> Result<Tail> {
+    let rows: Vec<TailRow> = sqlx::query_as(
+        // Everything below xmin has ended; what comes later has a higher xid. So this prefix never changes.
+        "WITH horizon AS MATERIALIZED (
+             SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin, pg_snapshot_xmax(pg_current_snapshot()) AS xmax)
+         SELECT h.xmin::text::bigint AS xmin, h.xmax::text::bigint AS xmax, e.xid::text::bigint AS xid, e.seq, e.run_id,
+             e.rev, e.kind, e.at, e.run::text AS run
+         FROM horizon h LEFT JOIN LATERAL (
+             SELECT * FROM operation.run_event e
+             WHERE (e.xid, e.seq) > ($1::text::xid8, $2) AND e.xid < h.xmin
+             ORDER BY e.xid, e.seq LIMIT $3) e ON true
+         ORDER BY e.xid, e.seq",
+    )
+    .bind(after.xid.to_string())
+    .bind(after.seq)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    let (xmin, held_back) = (first.xmin, first.xmax > first.xmin);
+    let rows: Vec<EventRow> = rows.into_iter().filter_map(TailRow::event).collect();
+    let full = i64::try_from(rows.len()).is_ok_and(|read| read >= limit);
+    let head = match rows.last() {
+        Some(last) if full => Position { xid: last.xid, seq: last.seq },
+        _ => Position::before(xmin),
+    };
+    Ok(Tail { events: rows.into_iter().filter_map(readable).collect(), head, held_back })
+}
+
+/// One bad row must not stop everybody's stream: it is told loudly and passed over.
+fn readable(row: EventRow) -> Option<Event> {
+    match row.read() {
+        Ok(event) => Some(event),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "an event cannot be read; watchers will miss it");
+            None
+        }
+    }
+}
+
+/// Where new events begin: nothing that is written from now on lies before it.
+pub async fn horizon(connection: &mut PgConnection) -> Result<Position> {
+    let xmin: i64 = sqlx::query_scalar("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        .fetch_one(connection)
+        .await?;
+    Ok(Position::before(xmin))
+}
+
+/// Events of a workspace (or of one run of it) after a position and up to another, in order, at most `limit`.
+///
+/// # Errors
+/// [`Error::CursorCompacted`] when what follows the position is no longer kept.
+pub async fn between(
+    connection: &mut PgConnection,
+    workspace: WorkspaceId,
+    run: Option<RunId>,
+    after: Position,
+    until: Position,
+    limit: i64,
+) -> Result<Vec<Event>> {
+    let rows: Vec<EventRow> = sqlx::query_as(
+        "SELECT xid::text::bigint AS xid, seq, run_id, rev, kind, at, run::text AS run
+         FROM operation.run_event
+         WHERE workspace_id = $1 AND ($2::uuid IS NULL OR run_id = $2)
+             AND (xid, seq) > ($3::text::xid8, $4) AND (xid, seq) <= ($5::text::xid8, $6)
+         ORDER BY xid, seq LIMIT $7",
+    )
+    .bind(workspace.uuid())
+    .bind(run.map(RunId::uuid))
+    .bind(after.xid.to_string())
+    .bind(after.seq)
+    .bind(until.xid.to_string())
+    .bind(until.seq)
+    .bind(limit)
+    .fetch_all(&mut *connection)
+    .await?;
+    // Asked after reading: retention raises the floor, commits, and only then removes. If what was read has a hole, the
+    // floor is above the position by now.
+    if after < floor(connection).await? {
+        return Err(Error::CursorCompacted);
+    }
+    rows.into_iter().map(EventRow::read).collect()
+}
+
+/// The oldest position that can be resumed from.
+pub async fn floor(connection: &mut PgConnection) -> Result<Position> {
+    let (xid, seq): (i64, i64) = sqlx::query_as("SELECT xid::text::bigint, seq FROM operation.watch_floor")
+        .fetch_one(connection)
+        .await?;
+    Ok(Position { xid, seq })
+}
+
+/// The moment that a transaction sees.
+pub async fn snapshot(connection: &mut PgConnection) -> Result<Snapshot> {
+    let text: String =
+        sqlx::query_scalar("SELECT pg_current_snapshot()::text").fetch_one(connection).await?;
+    Ok(text.parse().map_err(|source: crate::watch::position::NotASnapshot| {
+        UnreadableRow::new("pg_current_snapshot()", &text, source)
+    })?)
+}
+
+/// Where the event with this revision of the run is; `None` when it is no longer kept.
+pub async fn position_of(
+    connection: &mut PgConnection,
+    workspace: WorkspaceId,
+    run: RunId,
+    rev: i64,
+) -> Result<Option<Position>> {
+    let row: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT xid::text::bigint, seq FROM operation.run_event
+         WHERE workspace_id = $1 AND run_id = $2 AND rev = $3",
+    )
+    .bind(workspace.uuid())
+    .bind(run.uuid())
+    .bind(rev)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|(xid, seq)| Position { xid, seq }))
+}
+
+/// The newest position whose events are all older than `age_ms`, up to `limit` events above the floor. `None`: there is
+/// nothing old enough. Only final positions count.
+pub async fn expired(connection: &mut PgConnection, age_ms: i64, limit: i64) -> Result<Option<Position>> {
+    let row: Option<(i64, i64)> = sqlx::query_as(
+        // Times are not in the order of positions; the first young event ends the prefix of old ones.
+        "WITH oldest AS MATERIALIZED (
+             SELECT e.xid, e.seq, e.at FROM operation.run_event e, operation.watch_floor f
+             WHERE (e.xid, e.seq) > (f.xid, f.seq) AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
+             ORDER BY e.xid, e.seq LIMIT $2),
+         young AS (SELECT xid, seq FROM oldest WHERE at > clock_timestamp() - $1 * interval '1 millisecond'
+             ORDER BY xid, seq LIMIT 1)
+         SELECT o.xid::text::bigint, o.seq FROM oldest o
+         WHERE NOT EXISTS (SELECT FROM young y WHERE (o.xid, o.seq) >= (y.xid, y.seq))
+         ORDER BY o.xid DESC, o.seq DESC LIMIT 1",
+    )
+    .bind(age_ms)
+    .bind(limit)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|(xid, seq)| Position { xid, seq }))
+}
+
+/// Raises the floor. To be committed before anything below it is removed: a resume must never find a hole.
+pub async fn raise_floor(connection: &mut PgConnection, to: Position) -> Result<()> {
+    sqlx::query(
+        "UPDATE operation.watch_floor SET xid = $1::text::xid8, seq = $2, moved_at = clock_timestamp()
+         WHERE (xid, seq) < ($1::text::xid8, $2)",
+    )
+    .bind(to.xid.to_string())
+    .bind(to.seq)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Removes the events up to the floor; returns how many.
+pub async fn remove_below_floor(connection: &mut PgConnection) -> Result<u64> {
+    let removed = sqlx::query(
+        "DELETE FROM operation.run_event e USING operation.watch_floor f WHERE (e.xid, e.seq) <= (f.xid, f.seq)",
+    )
+    .execute(connection)
+    .await?;
+    Ok(removed.rows_affected())
+}

@@ -1,5 +1,7 @@
 //! A world for one test: a fresh database, an issuer, one or more replicas of the service, people with roles.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use clap::Parser as _;
@@ -41,13 +43,14 @@ pub struct World {
     pub source: Uuid,
     pub target: Uuid,
     replicas: Vec<Replica>,
+    /// Signing takes its time.
+    tokens: Mutex<HashMap<(bool, String), String>>,
 }
 
 /// One process's worth of the service.
 pub struct Replica {
     pub chassis: Chassis,
     pub channel: Channel,
-    pub serving: tokio::task::JoinHandle<Result<(), server::StartError>>,
 }
 
 impl World {
@@ -72,6 +75,7 @@ impl World {
             source: Uuid::now_v7(),
             target: Uuid::now_v7(),
             replicas: Vec::new(),
+            tokens: Mutex::default(),
             database,
             superuser,
             issuer,
@@ -158,9 +162,9 @@ impl World {
         let chassis = Chassis::start(&args.server, serve::NAME, pb::FILE_DESCRIPTOR_SET).unwrap();
         let bound = serve::bind(&chassis, &args).await.unwrap();
         let endpoint = format!("http://{}", bound.grpc_address());
-        let serving = tokio::spawn(bound.run());
+        tokio::spawn(bound.run());
         let channel = Endpoint::from_shared(endpoint).unwrap().connect_lazy();
-        self.replicas.push(Replica { chassis, channel, serving });
+        self.replicas.push(Replica { chassis, channel });
         self.replicas.len() - 1
     }
 
@@ -169,7 +173,9 @@ impl World {
     }
 
     pub fn user_token(&self, subject: &str) -> String {
-        self.user_token_for(subject, Duration::from_secs(600))
+        let mut tokens = self.tokens.lock().unwrap();
+        let mint = || self.user_token_for(subject, Duration::from_secs(600));
+        tokens.entry((false, subject.to_owned())).or_insert_with(mint).clone()
     }
 
     pub fn user_token_for(&self, subject: &str, ttl: Duration) -> String {
@@ -177,7 +183,9 @@ impl World {
     }
 
     fn service_token(&self, name: &str) -> String {
-        self.issuer.mint_service(name, Duration::from_secs(600)).unwrap()
+        let mut tokens = self.tokens.lock().unwrap();
+        let mint = || self.issuer.mint_service(name, Duration::from_secs(600)).unwrap();
+        tokens.entry((true, name.to_owned())).or_insert_with(mint).clone()
     }
 
     fn authorized(&self, number: usize, user: Option<&str>, service: Option<&str>) -> InterceptedService<Channel, Auth> {

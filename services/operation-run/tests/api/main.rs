@@ -1,5 +1,5 @@
 //! The service as its callers see it: the real server in this process, a private PostgreSQL, an issuer at the wire.
-#![allow(clippy::print_stderr)]
+#![allow(unreachable_pub, reason = "a test binary has no outside")]
 
 mod audit;
 mod cancel;
@@ -8,6 +8,7 @@ mod lease;
 mod list;
 mod rescue;
 mod start;
+mod watch;
 mod work;
 
 #[path = "../../../../libs/dev/src/issuer.rs"]
