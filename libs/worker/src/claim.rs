@@ -9,7 +9,7 @@ use pb::operation::{ClaimOperationRunsRequest, ClaimedRun};
 use server::client::Upstream;
 use server::{Chassis, ConfigError, StartError, ambient};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Status};
@@ -79,14 +79,13 @@ impl Worker {
     async fn claim_until_drained(self) {
         let mut failures = 0;
         while let Some(places) = self.draining.run_until_cancelled(self.places()).await {
-            let asked_at = Instant::now();
             match self.draining.run_until_cancelled(self.claim(places.len())).await {
                 // What this claim may have been granted meanwhile runs out and is rescued.
                 None => break,
                 Some(Ok(claimed)) => {
                     failures = 0;
                     for (claimed, place) in claimed.into_iter().zip(places) {
-                        self.begin(claimed, place, asked_at);
+                        self.begin(claimed, place);
                     }
                 }
                 Some(Err(status)) => {
@@ -114,7 +113,7 @@ impl Worker {
         Ok(self.client.clone().claim_operation_runs(request).await?.into_inner().runs)
     }
 
-    fn begin(&self, claimed: ClaimedRun, place: OwnedSemaphorePermit, asked_at: Instant) {
+    fn begin(&self, claimed: ClaimedRun, place: OwnedSemaphorePermit) {
         let run_type = claimed.run.as_ref().map(|run| run.r#type.as_str()).unwrap_or_default();
         let handler = run_type.parse().ok().and_then(|run_type: RunType| self.handlers.get(&run_type));
         let Some(handler) = handler.cloned() else {
@@ -123,7 +122,7 @@ impl Worker {
         };
         let (client, draining) = (self.client.clone(), self.draining.clone());
         self.working.spawn(async move {
-            bring_to_an_end(client, &*handler, claimed, asked_at, draining).await;
+            bring_to_an_end(client, &*handler, claimed, draining).await;
             drop(place);
         });
     }

@@ -13,24 +13,41 @@ use crate::session::Held;
 /// Renewals in one term: two may fail before the lease is lost.
 const PER_TERM: u32 = 3;
 
-/// Renews until the lease is lost, and says so; dropped when the work is over. `asked_at` is the moment before the claim was
-/// sent.
+/// How long a lease is ours by our own clock, and when to renew it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Term {
+    expiry: Instant,
+    length: Duration,
+}
+
+/// Makes sure of a lease that was just claimed; `None`: it is lost already.
+///
+/// The claim itself cannot tell how long the lease lasts: it waited at the service until there was a run, so neither the
+/// moment it was sent nor the moment it was answered is the one at which the term began.
+pub(crate) async fn begin(held: &Held, claimed_ttl: Duration) -> Option<Term> {
+    let term = renew(held, Instant::now() + claimed_ttl).await;
+    if term.is_none() {
+        tracing::warn!(run_id = held.lease.run_id, fence = held.lease.fence, "a run was lost before it was begun");
+    }
+    term
+}
+
+/// Renews until the lease is lost, and says so; dropped when the work is over.
 ///
 /// The target of the work cannot check our fence. So the lease also counts as lost when its term has passed by our own
 /// monotonic clock, counted from before the request was sent: never later than the database says.
-pub(crate) async fn keep(held: &Held, mut ttl: Duration, asked_at: Instant) {
-    let mut expiry = asked_at + ttl;
+pub(crate) async fn keep(held: &Held, mut term: Term) {
     loop {
-        sleep(ttl / PER_TERM).await;
-        let Some((asked_at, term)) = renew(held, expiry).await else { break };
-        (ttl, expiry) = (term, asked_at + term);
+        sleep(term.length / PER_TERM).await;
+        let Some(renewed) = renew(held, term.expiry).await else { break };
+        term = renewed;
     }
     tracing::warn!(run_id = held.lease.run_id, fence = held.lease.fence, "the lease of a run was lost");
     held.lost.cancel();
 }
 
-/// Renews once, trying until `expiry`. Gives the moment before the answered request was sent, and the new term.
-async fn renew(held: &Held, expiry: Instant) -> Option<(Instant, Duration)> {
+/// Renews once, trying until `expiry`. The new term counts from before the answered request was sent.
+async fn renew(held: &Held, expiry: Instant) -> Option<Term> {
     let mut tried = 0;
     while Instant::now() < expiry {
         let asked_at = Instant::now();
@@ -41,7 +58,8 @@ async fn renew(held: &Held, expiry: Instant) -> Option<(Instant, Duration)> {
             Ok(answer) => {
                 let answer = answer.into_inner();
                 held.learn(answer.cancel_requested);
-                return Some((asked_at, term_of(answer.lease_ttl)));
+                let length = term_of(answer.lease_ttl);
+                return Some(Term { expiry: asked_at + length, length });
             }
             Err(status) if is_lost(&status) => return None,
             Err(status) => {

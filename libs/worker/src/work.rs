@@ -5,22 +5,19 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
 use pb::operation::ClaimedRun;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::conclude::conclude;
 use crate::handler::{Handler, WorkError};
-use crate::renew::{keep, term_of};
+use crate::renew::{begin, keep, term_of};
 use crate::session::{Client, Held, RunSession};
 
-/// Works on the run, in a span of its own that is linked to the trace that started the run. `asked_at` is the moment before
-/// the claim was sent.
+/// Works on the run, in a span of its own that is linked to the trace that started the run.
 pub(crate) async fn bring_to_an_end(
     client: Client,
     handler: &dyn Handler,
     claimed: ClaimedRun,
-    asked_at: Instant,
     draining: CancellationToken,
 ) {
     let (Some(run), Some(lease)) = (claimed.run, claimed.lease) else {
@@ -54,9 +51,10 @@ pub(crate) async fn bring_to_an_end(
         };
         conclude(&held, attempt, worked).await;
     };
-    // Beside the work, until the service knows how it ended. When the lease is lost the work ends itself.
-    let renewal = keep(&held, term_of(claimed.lease_ttl), asked_at).then(|()| std::future::pending::<()>());
     async {
+        let Some(term) = begin(&held, term_of(claimed.lease_ttl)).await else { return };
+        // Beside the work, until the service knows how it ended. When the lease is lost the work ends itself.
+        let renewal = keep(&held, term).then(|()| std::future::pending::<()>());
         tokio::select! {
             () = work => {}
             () = renewal => {}
