@@ -28,7 +28,7 @@ pub struct PromotionPlan {
 pub async fn derive_promotion_plan(state: &State, caller: &Caller, selected: &Selected) -> Result<PromotionPlan> {
     caller.require_service(&[PROMOTION])?;
     authorise(state, caller, selected).await?;
-    let judged = judge(state, selected, ambient::now()).await?;
+    let judged = judge(state, caller, selected, ambient::now()).await?;
     // A preflight may be looked at; content of a tenant out of service is not applied elsewhere.
     may_be_promotion_source(&facts(&judged.gathered.source)).map_err(|_| Error::TenantNotOperable)?;
     let ready: Vec<PlanItem> = judged.preflight.ready().cloned().collect();

@@ -40,7 +40,7 @@ pub async fn diff_subject(
     let filter = Filter { subject_keys: [subject_key.clone()].into(), ..Filter::default() };
     let selection = Selection { filter, ..selected.selection.clone() };
     let selected = Selected { workspace_id: selected.workspace_id, selection };
-    let mut tx = begin(state, &selected).await?;
+    let mut tx = begin(state, caller, &selected).await?;
     let gathered = gather(&mut tx, state, &selected).await?;
     let comparison = gathered.compare(&selected);
     let (source_row, target_row) = one_each(&comparison)?;

@@ -36,7 +36,7 @@ pub async fn export_compare(
     format: ExportFormat,
 ) -> Result<ReceiverStream<Vec<u8>>> {
     authorise(state, caller, &selected).await?;
-    let mut tx = begin(state, &selected).await?;
+    let mut tx = begin(state, caller, &selected).await?;
     let gathered = gather(&mut tx, state, &selected).await?;
     drop(tx);
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);

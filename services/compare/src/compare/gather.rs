@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::compare::{Comparison, compare};
 use domain::id::PolicyType;
+use server::caller::Caller;
 use sqlx::PgConnection;
 
 use super::{EvidenceAge, Selected, governed_types};
@@ -43,9 +44,15 @@ impl Gathered {
     }
 }
 
-/// A transaction in which every statement sees the same moment: a sync may be writing meanwhile.
-pub(super) async fn begin(state: &State, selected: &Selected) -> Result<pg::Tx> {
-    Ok(state.db.begin(pg::Begin::workspace(selected.workspace_id.uuid()).snapshot()).await?)
+/// A transaction in which every statement sees the same moment: a sync may be writing meanwhile. No statement outlives the
+/// caller's patience.
+pub(super) async fn begin(state: &State, caller: &Caller, selected: &Selected) -> Result<pg::Tx> {
+    let begin = pg::Begin::workspace(selected.workspace_id.uuid()).snapshot();
+    let begin = match &caller.deadline {
+        Some(deadline) => begin.statement_timeout(deadline.remaining()),
+        None => begin,
+    };
+    Ok(state.db.begin(begin).await?)
 }
 
 /// Reads it all.

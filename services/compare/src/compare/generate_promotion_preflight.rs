@@ -60,7 +60,7 @@ pub async fn generate_promotion_preflight(
     asked: &PreflightAsked,
 ) -> Result<PreflightPage> {
     let (user, _) = authorise(state, caller, &asked.selected).await?;
-    let judged = judge(state, &asked.selected, ambient::now()).await?;
+    let judged = judge(state, caller, &asked.selected, ambient::now()).await?;
     if has_changed(&asked.page, judged.preflight.fingerprint) {
         return Err(Error::PreflightChanged);
     }

@@ -7,6 +7,7 @@ use domain::id::{PolicyType, TenantId};
 use domain::preflight::{self, Captured, Captures, Evidence, Preflight, Side, TargetTenant};
 use domain::reference::NameTable;
 use domain::tenant::TenantFacts;
+use server::caller::Caller;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -28,8 +29,8 @@ pub(super) struct Judged {
 }
 
 /// Derives the preflight of a selection at `now`. Everything is read at one moment.
-pub(super) async fn judge(state: &State, selected: &Selected, now: OffsetDateTime) -> Result<Judged> {
-    let mut tx = begin(state, selected).await?;
+pub(super) async fn judge(state: &State, caller: &Caller, selected: &Selected, now: OffsetDateTime) -> Result<Judged> {
+    let mut tx = begin(state, caller, selected).await?;
     let gathered = gather(&mut tx, state, selected).await?;
     let comparison = gathered.compare(selected);
     let source_captures = captures(&mut tx, selected, gathered.source.id, source_rows(&comparison)).await?;

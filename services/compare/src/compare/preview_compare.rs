@@ -44,7 +44,7 @@ pub struct ComparePage {
 /// is refused rather than made of something else.
 pub async fn preview_compare(state: &State, caller: &Caller, asked: &CompareAsked) -> Result<ComparePage> {
     authorise(state, caller, &asked.selected).await?;
-    let mut tx = begin(state, &asked.selected).await?;
+    let mut tx = begin(state, caller, &asked.selected).await?;
     let gathered = gather(&mut tx, state, &asked.selected).await?;
     drop(tx);
     let comparison = gathered.compare(&asked.selected);

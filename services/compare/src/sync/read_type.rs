@@ -108,8 +108,11 @@ async fn observe_page(reading: &Reading<'_>, contract: &Contract, page: Vec<Capt
     let observed = tokio::task::spawn_blocking(move || {
         page.into_iter().filter_map(|object| observe_one(&contract, object, &names)).collect()
     });
-    // A panic is a defect in reading this page's objects; they count as unreadable, and the log has it.
-    observed.await.unwrap_or_default()
+    observed.await.unwrap_or_else(|panic| {
+        // A defect in reading this page's objects; they count as unreadable, and the other pages are read.
+        tracing::error!(error = %panic, "a page of objects could not be observed");
+        Vec::new()
+    })
 }
 
 fn observe_one(contract: &Contract, object: CapturedObject, names: &NameTable) -> Option<Seen> {

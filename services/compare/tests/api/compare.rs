@@ -267,29 +267,3 @@ async fn assignments_count_only_when_the_selection_asks() {
     assert!(!differences.is_empty());
     assert!(differences.iter().all(|one| one.path.starts_with("assignments[")), "{differences:?}");
 }
-
-/// The figure for 10,000 subjects a side. Run it with `cargo test --release -p compare-service -- --ignored --nocapture`.
-#[tokio::test]
-#[ignore = "a measurement; meaningful in release only"]
-async fn ten_thousand_subjects_a_side() {
-    let world = World::start().await;
-    let pair = Pair::new(&world).await;
-    pair.source(&world).has_many(10_000, 500).await;
-    pair.target(&world).has_many(10_000, 500).await;
-    pair.source(&world).sql("ANALYZE").await;
-    let request = PreviewCompareRequest { selection: Some(pair.selection()), ..Default::default() };
-    let mut times = Vec::new();
-    for _ in 0..12 {
-        let start = std::time::Instant::now();
-        let page = preview(&world, request.clone()).await;
-        times.push(start.elapsed());
-        let counts = page.counts.unwrap();
-        assert_eq!((counts.total, counts.different), (Some(10_000), Some(500)));
-    }
-    times.sort_unstable();
-    #[expect(clippy::print_stdout, reason = "the figure is what this is for")]
-    {
-        println!("compare of 10,000 subjects a side: median {:?}, slowest {:?}", times[6], times[11]);
-    }
-    assert!(times[6] < std::time::Duration::from_secs(1), "{times:?}");
-}

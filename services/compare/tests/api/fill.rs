@@ -109,35 +109,19 @@ impl<'w> Tenant<'w> {
         sqlx::query(AssertSqlSafe(statement.to_owned())).execute(superuser.pool()).await.unwrap();
     }
 
-    /// `count` driver update profiles, by one statement a table: `differing` of them have content of this tenant's own, the
+    /// `count` driver update profiles by one statement: the first `differing` of them have content of this tenant's own, the
     /// rest the same content in every tenant.
-    pub(crate) async fn has_many(&self, count: u32, differing: u32) {
-        let (workspace, tenant) = (self.workspace, self.tenant);
-        self.sql(&format!(
-            "INSERT INTO inventory.policy_version
-                 (workspace_id, id, tenant_id, policy_type, external_id, number, content, content_hash, normal_hash)
-             SELECT '{workspace}', gen_random_uuid(), '{tenant}', 'windowsDriverUpdateProfile', 'driver-' || n, 1,
-                    '{{}}', sha256(convert_to(n::text, 'UTF8')), sha256(convert_to(n::text, 'UTF8'))
-             FROM generate_series(1, {count}) n"
-        ))
-        .await;
-        self.sql(&format!(
-            "INSERT INTO inventory.item
-                 (workspace_id, tenant_id, policy_type, external_id, subject_key, subject_name, display_name, platform,
-                  content_hash, normal_hash, normal_form, assignments_form, assignments_hash, facts, current_version_id)
-             SELECT v.workspace_id, v.tenant_id, v.policy_type, v.external_id,
-                    'windowsDriverUpdateProfile: ring ' || v.external_id, 'ring ' || v.external_id,
-                    'Ring ' || v.external_id, 'windows10', v.content_hash,
-                    CASE WHEN substr(v.external_id, 8)::int <= {differing}
-                         THEN sha256(convert_to(v.tenant_id::text || v.external_id, 'UTF8')) ELSE v.normal_hash END,
-                    jsonb_build_object('approvalType', 'automatic', 'notes', repeat(v.external_id, 200)), '[]',
-                    sha256(convert_to('[]', 'UTF8')), '{{\"complete\": true}}', v.id
-             FROM inventory.policy_version v
-             WHERE v.workspace_id = '{workspace}' AND v.tenant_id = '{tenant}'
-               AND v.policy_type = 'windowsDriverUpdateProfile'"
-        ))
-        .await;
-        self.covered("windowsDriverUpdateProfile", CoverageState::Observed, None, false).await;
+    pub(crate) async fn has_many(&self, count: i32, differing: i32) {
+        let superuser = self.world.superuser().await;
+        sqlx::query(include_str!("../fill_subjects.sql"))
+            .bind(self.workspace.uuid())
+            .bind(self.tenant.uuid())
+            .bind(count)
+            .bind(differing)
+            .execute(superuser.pool())
+            .await
+            .unwrap();
+        sqlx::query("ANALYZE inventory.item").execute(superuser.pool()).await.unwrap();
     }
 }
 

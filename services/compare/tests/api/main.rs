@@ -14,6 +14,7 @@ mod hidden;
 mod inventory;
 mod preflight;
 mod races;
+mod scale;
 mod sync;
 mod sync_faults;
 mod sync_tenants;

@@ -98,3 +98,17 @@ async fn a_credential_that_is_not_there_fails_each_type_with_a_stable_reason() {
     assert!(items.iter().all(|item| item.reason == "CREDENTIAL_UNAVAILABLE"), "{items:?}");
     assert_eq!(tenant.coverage(SCRIPT).await.state, "failed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_an_approval_is_known_before_anything_is_written() {
+    let world = World::start().await;
+    let tenant = Synced::new(&world).await;
+    let policy = json!({
+        "@odata.type": "#microsoft.graph.operationApprovalPolicy", "id": "0190b0a4-7c11-7a3e-9d3f-5a1de1b3a009",
+        "displayName": "Scripts", "policyType": "script", "policyPlatform": "notApplicable", "approverGroupIds": ["g"],
+    });
+    tenant.put("ApprovalPolicies", &policy);
+    tenant.sync(&[SCRIPT]).await;
+    assert!(tenant.coverage(SCRIPT).await.approval_required);
+    assert!(!tenant.coverage("roleScopeTag").await.approval_required);
+}

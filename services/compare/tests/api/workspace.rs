@@ -166,3 +166,18 @@ async fn tenant_roles_are_for_members_and_by_those_who_see_the_tenant() {
     ada.workspaces().remove_tenant_role(remove.clone()).await.unwrap();
     ada.workspaces().remove_tenant_role(remove).await.unwrap();
 }
+
+#[tokio::test]
+async fn who_leaves_keeps_no_entitlement_behind() {
+    let world = World::start().await;
+    let ada = world.user("ada");
+    let workspace_id = ada.new_workspace().await;
+    let tenant_id = ada.new_tenant(&workspace_id, "Production").await;
+    ada.let_in(&workspace_id, "bob", Role::Operator).await;
+    ada.entitle(&workspace_id, &tenant_id, "bob", Role::Owner).await;
+    let remove = RemoveWorkspaceMemberRequest { workspace_id: workspace_id.clone(), subject: "bob".into() };
+    ada.workspaces().remove_workspace_member(remove).await.unwrap();
+    ada.let_in(&workspace_id, "bob", Role::Operator).await;
+    let get = pb::tenant::GetTenantRequest { workspace_id, tenant_id };
+    assert_eq!(refusal(world.user("bob").tenants().get_tenant(get).await).0, Code::NotFound);
+}
