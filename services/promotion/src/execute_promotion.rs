@@ -153,6 +153,9 @@ fn context(brief: &Brief, derived: &DerivePromotionPlanResponse) -> Result<prost
     let reasons: serde_json::Map<_, _> =
         preflight.reason_counts.iter().map(|reason| (reason.reason.clone(), json!(reason.count()))).collect();
     to_struct(&json!({
+        // At the top, as in every type of run: the audit entries repeat them from there.
+        "source_tenant_id": brief.source_tenant_id,
+        "target_tenant_id": brief.target_tenant_id,
         "selection": brief,
         "source_tenant_name": preflight.source_tenant_name,
         "target_tenant_name": preflight.target_tenant_name,
