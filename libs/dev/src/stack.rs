@@ -81,6 +81,12 @@ impl Plan {
         Ok(Self::on(Database::given_or_private().await?, paths::state()))
     }
 
+    /// One of each, on a private PostgreSQL whose data stay in the state folder (or `DATABASE_URL`).
+    pub async fn kept() -> Result<Self> {
+        let folder = paths::state().join("postgres");
+        Ok(Self::on(Database::given_or_kept(&folder).await?, paths::state()))
+    }
+
     /// One of each, on a fresh database of the tests' server, with terms short enough to wait for.
     pub async fn test() -> Result<Self> {
         let name = format!("test-{}", uuid::Uuid::now_v7());

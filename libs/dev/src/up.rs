@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::Endpoints;
 use crate::persona::Persona;
 use crate::scene::{Scene, Script};
+use crate::stack::Plan;
 use crate::{job, paths};
 
 /// What is brought up.
@@ -19,6 +20,9 @@ pub struct UpArgs {
     /// Folder of exported policies that becomes the target tenant.
     #[arg(long, requires = "source")]
     pub target: Option<PathBuf>,
+    /// Keep the private PostgreSQL's data for the next time; each start adds a workspace of its own. Without it they are dropped.
+    #[arg(long)]
+    pub keep: bool,
 }
 
 /// What is up, written where `cargo dev token` and scripts find it.
@@ -43,7 +47,8 @@ pub fn running_file() -> PathBuf {
 
 /// Runs until Ctrl-C.
 pub async fn run(args: &UpArgs) -> Result<()> {
-    let scene = Scene::open(&Script::of_demo(args.source.clone(), args.target.clone())).await?;
+    let script = Script::of_demo(args.source.clone(), args.target.clone());
+    let scene = if args.keep { Scene::set(&script, Plan::kept().await?).await? } else { Scene::open(&script).await? };
     let running = Running {
         endpoints: scene.stack.endpoints()?,
         workspace_id: scene.workspace_id.clone(),

@@ -1,5 +1,7 @@
 //! The database of a stack: a private cluster, a fresh database of the tests' server, or one that is given.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use pg::local;
 
@@ -22,19 +24,21 @@ pub enum Database {
 const NAME: &str = "tenantatlas";
 
 impl Database {
-    /// `DATABASE_URL` where it is set, else a cluster of our own; migrated.
+    /// `DATABASE_URL` where it is set, else a cluster of our own that goes with us; migrated.
     pub async fn given_or_private() -> Result<Self> {
+        Self::given_or(&local::Start::temporary()).await
+    }
+
+    /// `DATABASE_URL` where it is set, else a cluster whose data stay in `folder` from one start to the next; migrated.
+    pub async fn given_or_kept(folder: &Path) -> Result<Self> {
+        Self::given_or(&local::Start::kept(folder)).await
+    }
+
+    async fn given_or(start: &local::Start) -> Result<Self> {
         if let Ok(url) = std::env::var("DATABASE_URL") {
             return Ok(Self::Given(local::Given::open(&url).await.context("DATABASE_URL cannot be used")?));
         }
-        let cluster = local::Cluster::start(&local::Start::temporary()).await?;
-        Self::in_cluster(cluster).await
-    }
-
-    /// A cluster whose data stay in `folder` from one start to the next; migrated.
-    pub async fn kept(folder: &std::path::Path) -> Result<Self> {
-        let cluster = local::Cluster::start(&local::Start::kept(folder)).await?;
-        Self::in_cluster(cluster).await
+        Self::in_cluster(local::Cluster::start(start).await?).await
     }
 
     /// A fresh, migrated database for one test.
