@@ -178,7 +178,8 @@ async fn go_on(
     if end.is_none() && cursor < store::run_event::floor(&mut tx).await? {
         return Err(Error::CursorCompacted);
     }
-    let told = |end: Position| end <= cursor || snapshot.is_some_and(|snapshot| snapshot.sees(end.xid));
+    let told =
+        |(end, written_by)| end <= cursor || snapshot.is_some_and(|snapshot: &Snapshot| snapshot.sees(written_by));
     // An end that is no longer kept is older than the floor, and so than the cursor.
     Ok(if end.is_none_or(told) { Stage::RunEnded } else { Stage::Live })
 }

@@ -160,7 +160,7 @@ pub async fn completed_page(
         seen_run!(),
         "FROM operation.run r
          LEFT JOIN operation.run_event e ON e.workspace_id = r.workspace_id AND e.run_id = r.id AND e.rev = r.rev
-         WHERE r.status = 'completed' AND (e.xid IS NULL OR pg_visible_in_snapshot(e.xid, $12::pg_snapshot)) AND",
+         WHERE r.status = 'completed' AND (e.rev IS NULL OR pg_visible_in_snapshot(e.written_by, $12::pg_snapshot)) AND",
         wanted_within_horizon!(),
         "ORDER BY r.created_at DESC, r.id DESC LIMIT $11"
     );

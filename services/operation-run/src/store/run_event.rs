@@ -16,6 +16,7 @@ use crate::watch::{Event, EventKind, Position, Snapshot};
 struct EventRow {
     xid: i64,
     seq: i64,
+    written_by: i64,
     run_id: Uuid,
     rev: i64,
     kind: String,
@@ -40,6 +41,7 @@ impl EventRow {
         };
         Ok(Event {
             position: Position { xid: self.xid, seq: self.seq },
+            written_by: self.written_by,
             kind,
             seen: SeenRun { run, seen_at: self.at },
             rendered: OnceLock::new(),
@@ -63,6 +65,7 @@ struct TailRow {
     xmax: i64,
     xid: Option<i64>,
     seq: Option<i64>,
+    written_by: Option<i64>,
     run_id: Option<Uuid>,
     rev: Option<i64>,
     kind: Option<String>,
@@ -75,6 +78,7 @@ impl TailRow {
         Some(EventRow {
             xid: self.xid?,
             seq: self.seq?,
+            written_by: self.written_by?,
             run_id: self.run_id?,
             rev: self.rev?,
             kind: self.kind?,
@@ -91,8 +95,8 @@ pub async fn tail(connection: &mut PgConnection, after: Position, limit: i64) ->
         // Everything below xmin has ended; what comes later has a higher xid. So this prefix never changes.
         "WITH horizon AS MATERIALIZED (
              SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin, pg_snapshot_xmax(pg_current_snapshot()) AS xmax)
-         SELECT h.xmin::text::bigint AS xmin, h.xmax::text::bigint AS xmax, e.xid::text::bigint AS xid, e.seq, e.run_id,
-             e.rev, e.kind, e.at, e.run::text AS run
+         SELECT h.xmin::text::bigint AS xmin, h.xmax::text::bigint AS xmax, e.xid::text::bigint AS xid, e.seq,
+             e.written_by::text::bigint AS written_by, e.run_id, e.rev, e.kind, e.at, e.run::text AS run
          FROM horizon h LEFT JOIN LATERAL (
              SELECT * FROM operation.run_event e
              WHERE (e.xid, e.seq) > ($1::text::xid8, $2) AND e.xid < h.xmin
@@ -147,7 +151,8 @@ pub async fn between(
     limit: i64,
 ) -> Result<Vec<Event>> {
     let rows: Vec<EventRow> = sqlx::query_as(
-        "SELECT xid::text::bigint AS xid, seq, run_id, rev, kind, at, run::text AS run
+        "SELECT xid::text::bigint AS xid, seq, written_by::text::bigint AS written_by, run_id, rev, kind, at,
+             run::text AS run
          FROM operation.run_event
          WHERE workspace_id = $1 AND ($2::uuid IS NULL OR run_id = $2)
              AND (xid, seq) > ($3::text::xid8, $4) AND (xid, seq) <= ($5::text::xid8, $6)
@@ -187,15 +192,15 @@ pub async fn snapshot(connection: &mut PgConnection) -> Result<Snapshot> {
     })?)
 }
 
-/// Where the event with this revision of the run is; `None` when it is no longer kept.
+/// Where the event with this revision of the run is, and which transaction wrote it; `None` when it is no longer kept.
 pub async fn position_of(
     connection: &mut PgConnection,
     workspace: WorkspaceId,
     run: RunId,
     rev: i64,
-) -> Result<Option<Position>> {
-    let row: Option<(i64, i64)> = sqlx::query_as(
-        "SELECT xid::text::bigint, seq FROM operation.run_event
+) -> Result<Option<(Position, i64)>> {
+    let row: Option<(i64, i64, i64)> = sqlx::query_as(
+        "SELECT xid::text::bigint, seq, written_by::text::bigint FROM operation.run_event
          WHERE workspace_id = $1 AND run_id = $2 AND rev = $3",
     )
     .bind(workspace.uuid())
@@ -203,7 +208,7 @@ pub async fn position_of(
     .bind(rev)
     .fetch_optional(connection)
     .await?;
-    Ok(row.map(|(xid, seq)| Position { xid, seq }))
+    Ok(row.map(|(xid, seq, written_by)| (Position { xid, seq }, written_by)))
 }
 
 /// The newest position whose events are all older than `age_ms`, up to `limit` events above the floor. `None`: there is

@@ -52,6 +52,8 @@ impl EventKind {
 pub struct Event {
     /// Where it is.
     pub position: Position,
+    /// The transaction that wrote it: tells whether a snapshot had seen it.
+    pub written_by: i64,
     /// What happened.
     pub kind: EventKind,
     /// The run after it, at that moment.

@@ -4,13 +4,16 @@
 //! read by: it is drawn before the commit, and commits overtake one another. Below the oldest transaction still writing
 //! (`xmin`) everything has ended and is visible, and nothing will ever be added: that prefix is final, and only that prefix
 //! is delivered.
+//!
+//! A transaction that waited for a run's row may have a lower number than the one that went ahead of it. So the events of a
+//! run never go back: each takes the number of its predecessor when that is higher (migration 0012 says why that is safe).
 
 use std::str::FromStr;
 
 /// The place of an event, or between events. "After p" means every event whose place is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// The transaction (xid8; fits, because it would take 2^63 of them not to).
+    /// The transaction that wrote it, or a later one that had ended by then (xid8; 2^63 of them would take for ever).
     pub xid: i64,
     /// The sequence; events have 1 and above.
     pub seq: i64,

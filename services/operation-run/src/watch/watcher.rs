@@ -308,7 +308,7 @@ impl Watcher {
 
     fn wants(&self, event: &Event) -> bool {
         let Opening { seen_before, filter, visibility, .. } = &self.opening;
-        let told = seen_before.as_ref().is_some_and(|snapshot| snapshot.sees(event.position.xid));
+        let told = seen_before.as_ref().is_some_and(|snapshot| snapshot.sees(event.written_by));
         !told && filter.concerns(event) && visibility.shows(&event.seen.run)
     }
 

@@ -28,14 +28,23 @@ async fn queued(world: &World, count: i32) -> Vec<Uuid> {
     .unwrap()
 }
 
-/// Changes runs until told to stop. Each transaction changes a few runs and stays open for a while in between and before it
-/// commits, so that sequence, transaction and commit orders all differ.
+/// Changes runs until told to stop. Each transaction changes a few runs, some of them after it has waited for another one that
+/// changes the same, and stays open for a while in between and before it commits: so sequence, transaction and commit orders
+/// all differ, and so do the numbers of transactions and the order in which they got hold of a run.
 async fn write(db: pg::Db, mine: Vec<Uuid>, seed: u64, stop: Arc<AtomicBool>) {
     let mut random = StdRng::seed_from_u64(seed);
     while !stop.load(Ordering::Relaxed) {
         let mut tx = db.system().await.unwrap();
-        for _ in 0..random.random_range(1..4) {
-            let run = mine[random.random_range(0..mine.len())];
+        if random.random_bool(0.5) {
+            // It has its number and holds nothing yet: others go ahead of it.
+            sqlx::query("SELECT pg_current_xact_id()").execute(&mut *tx).await.unwrap();
+            sleep(Duration::from_millis(random.random_range(0..8))).await;
+        }
+        let mut chosen: Vec<Uuid> =
+            (0..random.random_range(1..4)).map(|_| mine[random.random_range(0..mine.len())]).collect();
+        // In one order, so that writers wait for one another and never in a circle.
+        chosen.sort();
+        for run in chosen {
             sqlx::query("UPDATE operation.run SET context = jsonb_build_object('n', clock_timestamp()) WHERE id = $1")
                 .bind(run)
                 .execute(&mut *tx)
@@ -86,7 +95,8 @@ async fn two_watchers_cut_and_resumed_see_every_event_once_and_in_order() {
     let db = world.database.connect_superuser().await.unwrap();
     let writers: Vec<_> = (0..8_usize)
         .map(|number| {
-            let mine = runs[number * 5..number * 5 + 5].to_vec();
+            // Every run has two writers.
+            let mine = runs[number / 2 * 10..number / 2 * 10 + 10].to_vec();
             tokio::spawn(write(db.clone(), mine, number as u64, Arc::clone(&stop)))
         })
         .collect();
@@ -160,7 +170,7 @@ async fn snapshots_and_events_meet_without_gap_or_repetition() {
     let db = world.database.connect_superuser().await.unwrap();
     let writers: Vec<_> = (0..6_usize)
         .map(|number| {
-            let mine = runs[number * 2..number * 2 + 2].to_vec();
+            let mine = runs[number / 3 * 6..number / 3 * 6 + 6].to_vec();
             tokio::spawn(write(db.clone(), mine, 77 + number as u64, Arc::clone(&stop)))
         })
         .collect();
