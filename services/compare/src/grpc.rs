@@ -13,6 +13,9 @@ use server::config::Limits;
 
 use crate::state::State;
 
+/// A request that captures a pre-image of the largest content, with what stands beside the content.
+const PRE_IMAGE_REQUEST_BYTES: usize = crate::inventory::MAX_CONTENT_BYTES + 64 * 1024;
+
 /// The four services of this process over one state.
 #[derive(Debug, Clone)]
 pub struct Api {
@@ -33,15 +36,18 @@ impl Api {
         use pb::workspace::workspace_service_server::WorkspaceServiceServer;
         macro_rules! limited {
             ($server:ident) => {
+                limited!($server, limits.max_request_bytes)
+            };
+            ($server:ident, $request_bytes:expr) => {
                 $server::new(self.clone())
-                    .max_decoding_message_size(limits.max_request_bytes)
+                    .max_decoding_message_size($request_bytes)
                     .max_encoding_message_size(limits.max_response_bytes)
             };
         }
         Services::new()
             .add(limited!(WorkspaceServiceServer))
             .add(limited!(TenantServiceServer))
-            .add(limited!(InventoryServiceServer))
+            .add(limited!(InventoryServiceServer, limits.max_request_bytes.max(PRE_IMAGE_REQUEST_BYTES)))
             .add(limited!(CompareServiceServer))
     }
 }

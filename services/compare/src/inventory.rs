@@ -43,6 +43,8 @@ pub struct ObjectPlace {
 
 /// The most characters of a provider's id.
 pub const MAX_EXTERNAL_ID_CHARS: usize = 512;
+/// The most bytes of an object's content in a request.
+pub const MAX_CONTENT_BYTES: usize = 4 << 20;
 /// The most characters of a policy type's key.
 pub const MAX_POLICY_TYPE_CHARS: usize = 100;
 

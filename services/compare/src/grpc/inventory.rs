@@ -2,13 +2,13 @@
 
 use pb::inventory as wire;
 use pb::inventory::inventory_service_server::InventoryService;
-use server::failure::Failure;
 use server::fields::{self, Page, PageToken};
 use tonic::{Request, Response, Status};
 
 use super::Api;
 use super::convert::inventory::{
-    binding, parse_place, parse_policy_types, to_coverage, to_item, to_policy_type, to_reference_name, to_version,
+    binding, parse_content, parse_place, parse_policy_types, to_coverage, to_item, to_policy_type, to_reference_name,
+    to_version,
 };
 use crate::inventory::{self, CapturePreImage, ItemsAsked, SyncInventory, VersionsAsked};
 use crate::workspace::MAX_NAME_CHARS;
@@ -153,8 +153,7 @@ impl InventoryService for Api {
         let message = request.get_ref();
         let asked = CapturePreImage {
             place: parse_place(&message.workspace_id, &message.tenant_id, &message.policy_type, &message.external_id)?,
-            content: serde_json::from_slice(&message.content_json)
-                .map_err(|why| Failure::invalid_argument("content_json", format!("is not JSON: {why}")))?,
+            content: parse_content("content_json", &message.content_json)?,
             run_id: fields::id("run_id", &message.run_id)?,
         };
         let version = inventory::capture_pre_image(&self.state, &caller, &asked).await?;

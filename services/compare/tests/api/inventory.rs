@@ -162,7 +162,17 @@ async fn a_pre_image_is_captured_once_per_run_and_content() {
     ] {
         assert_eq!(refusal(take(wrong).await).0, Code::InvalidArgument);
     }
-    assert_eq!(refusal(take(CapturePreImageRequest { tenant_id: fresh(), ..capture }).await).0, Code::NotFound);
+    assert_eq!(refusal(take(CapturePreImageRequest { tenant_id: fresh(), ..capture.clone() }).await).0, Code::NotFound);
+    // The largest content there may be, and one byte more.
+    let sized = |bytes: usize| {
+        let mut object = driver("a", "Ring", 1);
+        object["description"] = json!("");
+        let padding = "x".repeat(bytes - object.to_string().len());
+        object["description"] = json!(padding);
+        CapturePreImageRequest { content_json: object.to_string().into_bytes(), ..capture.clone() }
+    };
+    take(sized(4 << 20)).await.unwrap();
+    assert_eq!(refusal(take(sized((4 << 20) + 1)).await).0, Code::InvalidArgument);
 }
 
 #[tokio::test]

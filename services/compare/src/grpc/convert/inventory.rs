@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use domain::contract::Registry;
 use domain::id::{PolicyType, TenantId};
 use pb::inventory as wire;
+use serde_json::Value;
 use server::failure::Failure;
 use server::fields;
 
 use super::count;
 use crate::inventory::{
-    KnownType, MAX_EXTERNAL_ID_CHARS, MAX_POLICY_TYPE_CHARS, NameOfReference, ObjectPlace, PromotionClass, TypeCoverage,
+    KnownType, MAX_CONTENT_BYTES, MAX_EXTERNAL_ID_CHARS, MAX_POLICY_TYPE_CHARS, NameOfReference, ObjectPlace,
+    PromotionClass, TypeCoverage,
 };
 use crate::store::coverage::state_name;
 use crate::store::item::Item;
@@ -30,6 +32,14 @@ pub fn parse_policy_types(
         )),
     };
     values.iter().enumerate().map(parse).collect()
+}
+
+/// Raw content of an object.
+pub fn parse_content(field: &str, bytes: &[u8]) -> Result<Value, Failure> {
+    if bytes.len() > MAX_CONTENT_BYTES {
+        return Err(Failure::invalid_argument(field, format!("must have at most {MAX_CONTENT_BYTES} bytes")));
+    }
+    serde_json::from_slice(bytes).map_err(|why| Failure::invalid_argument(field, format!("is not JSON: {why}")))
 }
 
 /// The object of a tenant that a request is about.
