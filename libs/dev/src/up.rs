@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client::Endpoints;
 use crate::persona::Persona;
@@ -62,7 +63,11 @@ pub async fn run(args: &UpArgs) -> Result<()> {
         job::sync(&operator, &scene.workspace_id, &tenant.tenant_id).await?;
     }
     print_tour(&scene, &running)?;
-    tokio::signal::ctrl_c().await?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminated.recv() => {}
+    }
     println!("\nStopping ...");
     std::fs::remove_file(running_file())?;
     scene.close().await

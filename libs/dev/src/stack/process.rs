@@ -122,8 +122,9 @@ impl Process {
 
     /// Asks it to stop (SIGTERM) and kills it if it does not.
     pub async fn stop(mut self) -> Result<()> {
-        if self.child.try_wait()?.is_none() {
-            self.signal("TERM").await?;
+        // It may have been asked already: Ctrl-C in a terminal reaches every process of it.
+        if self.child.try_wait()?.is_none() && self.signal("TERM").await.is_err() && self.child.try_wait()?.is_none() {
+            bail!("{} cannot be asked to stop", self.recipe.name);
         }
         match timeout(STOP_LIMIT, self.child.wait()).await {
             Ok(status) => {
