@@ -1,10 +1,12 @@
 //! What the system tests share: a scene of real processes on a fresh database, the words to read answers with, and a look
 //! behind the services: the provider's stand-in, the rows, the bytes on the wire.
+#![allow(clippy::disallowed_methods, reason = "tests and tools make their own ids and read the clock")]
 
 pub mod json;
 pub mod provider;
 pub mod rows;
 pub mod story;
+pub mod watching;
 pub mod wire;
 
 use std::io::Write as _;

@@ -1,4 +1,5 @@
 //! Stories of the specification, told with real processes: PostgreSQL, the provider's stand-in, the three services.
+#![allow(clippy::disallowed_methods, reason = "tests and tools make their own ids and read the clock")]
 
 mod access_matrix;
 mod audit;
