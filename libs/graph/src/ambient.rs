@@ -1,4 +1,5 @@
 //! The only place of this crate that asks for the time or for chance. Decisions get both as arguments.
+#![expect(clippy::disallowed_methods, reason = "this is the edge where they are read")]
 
 use tokio::time::Instant;
 use uuid::Uuid;

@@ -63,6 +63,7 @@ impl Server {
     }
 
     async fn create(&self, template: Option<&String>) -> Result<Database, Error> {
+        #[expect(clippy::disallowed_methods, reason = "processes that share a server must not choose the same name")]
         let name = format!("atlas_{}_{}_{:08x}", std::process::id(), next(), rand::random::<u32>());
         let mut connection = self.superuser.connect().await?;
         let statement = match template {
