@@ -128,7 +128,7 @@ fn show_preflight(preflight: &GeneratePromotionPreflightResponse) {
 
 async fn follow(session: &Session, run_id: &str) -> Result<OperationRun> {
     let bar = ProgressBar::new(0);
-    bar.set_style(ProgressStyle::with_template("  [{bar:40}] {pos}/{len} {msg}")?.progress_chars("=> "));
+    bar.set_style(ProgressStyle::with_template("  [{bar:26}] {pos}/{len} {msg}")?.progress_chars("=> "));
     let drawn = !bar.is_hidden();
     let mut shown = 0;
     let run = job::follow(session, run_id, |run| {
@@ -146,6 +146,10 @@ async fn follow(session: &Session, run_id: &str) -> Result<OperationRun> {
     })
     .await?;
     bar.finish();
+    if drawn {
+        // A finished bar leaves the cursor at its end.
+        println!();
+    }
     Ok(run)
 }
 
