@@ -17,8 +17,8 @@ use crate::batch::Batch;
 use crate::call::until_answered;
 use crate::handler::WorkError;
 
-/// Items of one page.
-const PAGE: i32 = 500;
+/// Items of one page: with plans of the largest size they still fit into a message.
+const PAGE: i32 = 200;
 
 pub(crate) type Client = OperationRunWorkerServiceClient<Outgoing>;
 

@@ -21,6 +21,10 @@ pub struct Args {
     #[arg(long, env = "TENANTATLAS_DATABASE_CONNECTIONS", default_value_t = 16)]
     pub database_connections: u32,
 
+    /// How long a start waits for the migrations.
+    #[arg(long, env = "TENANTATLAS_SCHEMA_WAIT", value_parser = duration, default_value = "60s")]
+    pub schema_wait: Duration,
+
     /// Whether this process also looks after silent workers and old events; at least one replica must.
     #[arg(long, env = "TENANTATLAS_WORKER", default_value_t = true, action = clap::ArgAction::Set)]
     pub worker: bool,

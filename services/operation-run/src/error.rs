@@ -98,6 +98,18 @@ impl UnreadableRow {
     }
 }
 
+/// What a database error means for the caller. Nothing of a failed transaction took effect, except that of a commit whose
+/// answer was lost that is not known: every call of this service may be repeated.
+fn database_failure(error: sqlx::Error) -> Failure {
+    match pg::failure(&error) {
+        pg::Failure::Unavailable | pg::Failure::Timeout => Failure::unavailable("the database").caused_by(error),
+        pg::Failure::Serialization | pg::Failure::Deadlock => {
+            Failure::aborted(reason::CONTENDED, "lost against a concurrent change; try again").caused_by(error)
+        }
+        _ => Failure::from(error),
+    }
+}
+
 /// The result of a use case.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -124,7 +136,7 @@ impl From<Error> for Failure {
                 Failure::new(server::Category::InvalidArgument, reason::RESUME_TOKEN_INVALID, message)
             }
             Error::Unreadable(error) => Failure::internal(error),
-            Error::Database(error) => Failure::from(error),
+            Error::Database(error) => database_failure(error),
         }
     }
 }

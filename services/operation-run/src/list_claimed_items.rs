@@ -9,13 +9,7 @@ use crate::run::{Item, Lease};
 use crate::store;
 
 /// Items after `after_ordinal`, in the order of work.
-pub async fn list(
-    runs: &Runs,
-    caller: &Caller,
-    lease: Lease,
-    after_ordinal: i32,
-    limit: u32,
-) -> Result<Vec<Item>> {
+pub async fn list(runs: &Runs, caller: &Caller, lease: Lease, after_ordinal: i32, limit: u32) -> Result<Vec<Item>> {
     let types = owned_types(caller)?;
     let mut tx = runs.db.system().await?;
     let seen = store::run::lease::look(&mut tx, lease, &types).await?.ok_or(Error::LeaseLost)?;

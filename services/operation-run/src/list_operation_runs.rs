@@ -1,6 +1,7 @@
 //! ListOperationRuns: the runs of a workspace that the caller may see, newest first.
 
 use domain::id::{RunId, WorkspaceId};
+use domain::run::RunStatus;
 use serde::{Deserialize, Serialize};
 use server::fields::{Page, PageToken};
 use server::{Caller, Failure};
@@ -54,12 +55,17 @@ pub async fn list(
     visibility.may_name(&wanted.tenants).map_err(Failure::from)?;
     let horizon = Horizon { types: visibility.types(), tenants: visibility.entitled_to() };
 
+    let active_only = !wanted.statuses.is_empty() && !wanted.statuses.contains(&RunStatus::Completed);
     let mut after = page.after.as_ref().map(Cursor::position).transpose()?;
     let mut shown = Vec::new();
     let mut tx = runs.db.workspace(workspace.uuid()).await?;
     for _ in 0..CHUNKS {
         let limit = CHUNK.min(page.fetch());
-        let read = store::run::page(&mut tx, workspace, wanted, &horizon, after, limit).await?;
+        // The active ones are few and have an index of their own.
+        let read = match active_only {
+            true => store::run::active_page(&mut tx, workspace, wanted, &horizon, after, limit).await?,
+            false => store::run::page(&mut tx, workspace, wanted, &horizon, after, limit).await?,
+        };
         let at_the_end = i64::try_from(read.len()).is_ok_and(|read| read < limit);
         after = read.last().map(ListPosition::of).or(after);
         shown.extend(read.into_iter().filter(|seen| visibility.shows(&seen.run)));

@@ -10,9 +10,8 @@ fn meter() -> Meter {
 }
 
 /// Open watches.
-pub static WATCHES: LazyLock<UpDownCounter<i64>> = LazyLock::new(|| {
-    meter().i64_up_down_counter("operation.watch.open").with_description("Open watches").build()
-});
+pub static WATCHES: LazyLock<UpDownCounter<i64>> =
+    LazyLock::new(|| meter().i64_up_down_counter("operation.watch.open").with_description("Open watches").build());
 
 /// Messages sent to watchers.
 pub static MESSAGES: LazyLock<Counter<u64>> = LazyLock::new(|| {
@@ -31,9 +30,8 @@ pub static CAUGHT_UP: LazyLock<Counter<u64>> = LazyLock::new(|| {
 });
 
 /// Holes in the revisions of a run: must stay 0.
-pub static GAPS: LazyLock<Counter<u64>> = LazyLock::new(|| {
-    meter().u64_counter("operation.watch.gaps").with_description("Lost events: must stay 0").build()
-});
+pub static GAPS: LazyLock<Counter<u64>> =
+    LazyLock::new(|| meter().u64_counter("operation.watch.gaps").with_description("Lost events: must stay 0").build());
 
 /// Events in memory.
 pub static EVENTS_IN_MEMORY: LazyLock<Gauge<u64>> = LazyLock::new(|| {

@@ -38,5 +38,8 @@ pub fn given_up() -> Remainder {
 
 /// Why a run was given up.
 pub fn attempts_exhausted() -> Failure {
-    Failure::new(ATTEMPTS_EXHAUSTED, "The work was taken up again and again and made no progress; the run was given up.")
+    Failure::new(
+        ATTEMPTS_EXHAUSTED,
+        "The work was taken up again and again and made no progress; the run was given up.",
+    )
 }

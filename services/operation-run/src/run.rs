@@ -3,7 +3,7 @@
 
 use domain::id::{RunId, TenantId, WorkspaceId};
 use domain::run::counts::FailureLine;
-use domain::run::lease::{FreshnessFacts, ATTEMPTS_EXHAUSTED};
+use domain::run::lease::{ATTEMPTS_EXHAUSTED, FreshnessFacts};
 use domain::run::{
     Counts, Freshness, ItemEffect, ItemState, RunOutcome, RunState, RunStatus, RunTenants, RunType, freshness,
 };

@@ -1,7 +1,6 @@
 //! Putting the service together: database, use cases, servers, background tasks.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use pb::audit::audit_service_server::AuditServiceServer;
 use pb::operation::operation_run_service_server::OperationRunServiceServer;
@@ -19,8 +18,8 @@ use crate::{Runs, rescue_operation_runs, retain_run_events};
 
 /// This service's registered name.
 pub const NAME: &str = "operation-run-service";
-/// How long a start waits for the schema it needs.
-const SCHEMA_WAIT: Duration = Duration::from_secs(60);
+/// A start brings all items of its run along, with their plans.
+const MOST_START_BYTES: usize = 16 << 20;
 /// How many watches that have fallen behind read from the database at the same time.
 const CATCH_UPS: usize = 4;
 
@@ -34,8 +33,9 @@ pub async fn serve(args: &Args) -> Result<(), StartError> {
 pub async fn bind(chassis: &Chassis, args: &Args) -> Result<server::Bound, StartError> {
     let settings = args.validate()?;
     let database = pg::Settings::new(&args.database_url, NAME).max_connections(args.database_connections);
-    let db = pg::Db::connect(&database).await.map_err(|error| StartError::service("cannot connect to PostgreSQL", error))?;
-    pg::wait_for_schema(db.pool(), pg::newest_schema(), Instant::now() + SCHEMA_WAIT)
+    let db =
+        pg::Db::connect(&database).await.map_err(|error| StartError::service("cannot connect to PostgreSQL", error))?;
+    pg::wait_for_schema(db.pool(), pg::newest_schema(), Instant::now() + args.schema_wait)
         .await
         .map_err(|error| StartError::service("the database is not ready", error))?;
 
@@ -55,7 +55,7 @@ pub async fn bind(chassis: &Chassis, args: &Args) -> Result<server::Bound, Start
         settings,
         db,
     };
-    chassis.spawn(tail::run(runs.clone(), tail_db));
+    chassis.spawn(tail::run(runs.clone(), tail_db, chassis.readiness().clone()));
     if args.worker {
         chassis.spawn(rescue_operation_runs::run(runs.clone()));
         chassis.spawn(retain_run_events::run(runs.clone()));
@@ -65,7 +65,7 @@ pub async fn bind(chassis: &Chassis, args: &Args) -> Result<server::Bound, Start
     let services = Services::new()
         .add(
             OperationRunServiceServer::new(OperationRunApi(runs.clone()))
-                .max_decoding_message_size(request)
+                .max_decoding_message_size(request.max(MOST_START_BYTES))
                 .max_encoding_message_size(response),
         )
         .add(

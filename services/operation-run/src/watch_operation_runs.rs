@@ -166,12 +166,7 @@ async fn active(
 }
 
 /// Where a resumed watch stands. A watch of one run whose end it has already told is over.
-async fn go_on(
-    runs: &Runs,
-    run: Option<&SeenRun>,
-    cursor: Position,
-    snapshot: Option<&Snapshot>,
-) -> Result<Stage> {
+async fn go_on(runs: &Runs, run: Option<&SeenRun>, cursor: Position, snapshot: Option<&Snapshot>) -> Result<Stage> {
     let Some(run) = run.map(|seen| &seen.run).filter(|run| run.is_terminal()) else { return Ok(Stage::Live) };
     let mut tx = runs.db.workspace(run.workspace_id.uuid()).await?;
     let end = store::run_event::position_of(&mut tx, run.workspace_id, run.id, run.rev).await?;

@@ -10,7 +10,7 @@ use domain::run::RunType;
 use pb::operation as proto;
 use server::{Failure, fields};
 
-pub use item::{parse_item_states, parse_intents, parse_new_items, parse_reports, to_claimed_item, to_item};
+pub use item::{parse_intents, parse_item_states, parse_new_items, parse_reports, to_claimed_item, to_item};
 pub use run::{parse_wanted, to_claimed_run, to_counts, to_run};
 pub use watch::{parse_watch, to_watch_response};
 

@@ -148,7 +148,9 @@ fn parse_start(request: proto::StartOperationRunRequest) -> Result<Start, Failur
     };
     if !tenants.fits(run_type) {
         let why = match run_type {
-            RunType::PromotionExecute => "a promotion has a target (tenant_id) and one other source (related_tenant_ids)",
+            RunType::PromotionExecute => {
+                "a promotion has a target (tenant_id) and one other source (related_tenant_ids)"
+            }
             _ => "a run of this type works on one tenant and refers to no other",
         };
         return Err(Failure::invalid_argument("tenant_id", why));

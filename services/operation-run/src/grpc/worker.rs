@@ -106,8 +106,7 @@ impl OperationRunWorkerService for WorkerApi {
         let request = request.into_inner();
         let lease = parse_lease(request.lease)?;
         let reports = parse_reports(&request.outcomes)?;
-        let reported =
-            report_item_outcomes::report(&self.0, &caller, lease, reports).await.map_err(Failure::from)?;
+        let reported = report_item_outcomes::report(&self.0, &caller, lease, reports).await.map_err(Failure::from)?;
         Ok(Response::new(proto::ReportItemOutcomesResponse {
             summary_counts: Some(to_counts(&reported.counts, true)),
             cancel_requested: reported.cancel_requested,

@@ -84,7 +84,7 @@ pub async fn page(
              AND (cardinality($3::text[]) = 0 OR action = ANY($3))
              AND ($4::uuid IS NULL OR tenant_id = $4 OR $4 = ANY(related_tenant_ids))
              AND ($5::uuid IS NULL OR run_id = $5)
-             AND ($6::timestamptz IS NULL OR (at, id) < ($6, $7))
+             AND (at, id) < (coalesce($6::timestamptz, 'infinity'), coalesce($7::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
          ORDER BY at DESC, id DESC LIMIT $8",
     )
     .bind(wanted.workspace.uuid())

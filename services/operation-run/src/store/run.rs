@@ -28,8 +28,7 @@ pub(crate) type Row = (Uuid, String, OffsetDateTime);
 
 /// Reads a selected run.
 pub(crate) fn read((id, columns, seen_at): Row) -> Result<SeenRun> {
-    let run: Run =
-        serde_json::from_str(&columns).map_err(|source| UnreadableRow::new("operation.run", id, source))?;
+    let run: Run = serde_json::from_str(&columns).map_err(|source| UnreadableRow::new("operation.run", id, source))?;
     Ok(SeenRun { run, seen_at })
 }
 
@@ -88,7 +87,8 @@ impl ListPosition {
     }
 }
 
-/// The condition of [`Wanted`] and [`Horizon`] on a run `r`, over the parameters $1 to $9.
+/// The condition of [`Wanted`] and [`Horizon`] on a run `r`, over the parameters $1 to $10. The place is compared without an
+/// OR, so that the index on it is used whatever plan is cached.
 macro_rules! wanted_within_horizon {
     () => {
         " r.workspace_id = $1
@@ -99,7 +99,7 @@ macro_rules! wanted_within_horizon {
           AND (cardinality($6::text[]) = 0 OR r.status = ANY($6))
           AND (cardinality($7::text[]) = 0 OR r.outcome = ANY($7))
           AND ($8::text IS NULL OR r.initiator_subject = $8)
-          AND ($9::timestamptz IS NULL OR (r.created_at, r.id) < ($9, $10)) "
+          AND (r.created_at, r.id) < (coalesce($9::timestamptz, 'infinity'), coalesce($10::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')) "
     };
 }
 

@@ -88,6 +88,13 @@ impl TailRow {
     }
 }
 
+/// Prepares a connection that reads the tail: it looks outside transactions, so that looking holds nothing back, and so its
+/// scope is set for the session.
+pub async fn follow_all_workspaces(connection: &mut PgConnection) -> Result<()> {
+    sqlx::query("SELECT set_config('tenantatlas.scope', 'system', false)").execute(connection).await?;
+    Ok(())
+}
+
 /// Reads what is final after a position, at most `limit` events. One statement, so that events and horizon are of the same
 /// snapshot; without a transaction, so that reading holds nothing back.
 pub async fn tail(connection: &mut PgConnection, after: Position, limit: i64) -> Result<Tail> {
@@ -177,16 +184,14 @@ pub async fn between(
 
 /// The oldest position that can be resumed from.
 pub async fn floor(connection: &mut PgConnection) -> Result<Position> {
-    let (xid, seq): (i64, i64) = sqlx::query_as("SELECT xid::text::bigint, seq FROM operation.watch_floor")
-        .fetch_one(connection)
-        .await?;
+    let (xid, seq): (i64, i64) =
+        sqlx::query_as("SELECT xid::text::bigint, seq FROM operation.watch_floor").fetch_one(connection).await?;
     Ok(Position { xid, seq })
 }
 
 /// The moment that a transaction sees.
 pub async fn snapshot(connection: &mut PgConnection) -> Result<Snapshot> {
-    let text: String =
-        sqlx::query_scalar("SELECT pg_current_snapshot()::text").fetch_one(connection).await?;
+    let text: String = sqlx::query_scalar("SELECT pg_current_snapshot()::text").fetch_one(connection).await?;
     Ok(text.parse().map_err(|source: crate::watch::position::NotASnapshot| {
         UnreadableRow::new("pg_current_snapshot()", &text, source)
     })?)

@@ -72,19 +72,14 @@ impl ItemRow {
             "none" => None,
             effect => Some(effect.parse::<ItemEffect>().map_err(unreadable)?),
         };
-        let intent = match (
-            self.intent_hash,
-            self.intent_action,
-            self.intent_attempt,
-            self.intent_fence,
-            self.intent_at,
-        ) {
-            (Some(desired_hash), Some(action), Some(attempt), Some(fence), Some(recorded_at)) => {
-                Some(Intent { desired_hash, action, attempt, fence, recorded_at })
-            }
-            // The table's constraints: all of them or none.
-            _ => None,
-        };
+        let intent =
+            match (self.intent_hash, self.intent_action, self.intent_attempt, self.intent_fence, self.intent_at) {
+                (Some(desired_hash), Some(action), Some(attempt), Some(fence), Some(recorded_at)) => {
+                    Some(Intent { desired_hash, action, attempt, fence, recorded_at })
+                }
+                // The table's constraints: all of them or none.
+                _ => None,
+            };
         Ok(Item {
             ordinal: self.ordinal,
             key: self.key,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::id::{Hash, RunId};
+use server::Readiness;
 use sqlx::PgConnection;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -28,29 +29,36 @@ const HELD_BACK_TOO_LONG: Duration = Duration::from_secs(5);
 
 /// Reads until told to stop. A lost connection is made again; what was read stays, and nothing is passed over. `db` has one
 /// connection, this one.
-pub async fn run(runs: Runs, db: pg::Db) {
+pub async fn run(runs: Runs, db: pg::Db, readiness: Readiness) {
     let mut failures = 0_u32;
     while !runs.drain.is_cancelled() {
-        let Some(ended) = runs.drain.run_until_cancelled(follow(&runs, &db, &mut failures)).await else { return };
+        let Some(ended) = runs.drain.run_until_cancelled(follow(&runs, &db, &readiness, &mut failures)).await else {
+            return;
+        };
         if let Err(error) = ended {
             failures += 1;
+            // Nothing here works without the database: others may have a better way to it.
+            readiness.set(false);
             if failures == 1 {
-                tracing::warn!(error = &error as &dyn std::error::Error, "new events cannot be read; watches stand still");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "new events cannot be read; watches stand still"
+                );
             }
         }
         runs.drain.run_until_cancelled(sleep(RECONNECT)).await;
     }
 }
 
-async fn follow(runs: &Runs, db: &pg::Db, failures: &mut u32) -> Result<()> {
-    // Outside a transaction, so that looking holds nothing back; hence the scope is set for the session.
+async fn follow(runs: &Runs, db: &pg::Db, readiness: &Readiness, failures: &mut u32) -> Result<()> {
     let mut connection = db.plain().await?.detach();
-    sqlx::query("SELECT set_config('tenantatlas.scope', 'system', false)").execute(&mut connection).await?;
+    store::run_event::follow_all_workspaces(&mut connection).await?;
     let epoch = epoch_of(&mut connection).await?;
     if runs.feed.epoch().is_some_and(|before| before != epoch) {
         tracing::error!("the database's history is another one: open watches have to begin anew");
     }
     runs.feed.begin(epoch, store::run_event::horizon(&mut connection).await?);
+    readiness.set(true);
     if std::mem::take(failures) > 0 {
         tracing::info!("new events are read again");
     }

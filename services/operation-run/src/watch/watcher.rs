@@ -121,6 +121,8 @@ pub struct Watcher {
     batch_at: Instant,
     /// LATEST: not looked before.
     next_look: Instant,
+    /// LATEST: there was more than one message may take in.
+    more: bool,
     bookmark_due: Instant,
     /// Events were looked at and none of them sent.
     passed_over: bool,
@@ -140,6 +142,7 @@ impl Watcher {
             until: opening.cursor,
             batch_at: now,
             next_look: now,
+            more: false,
             bookmark_due: now + runs.settings.bookmark_interval,
             passed_over: false,
             access_due: now + runs.settings.access_interval,
@@ -236,8 +239,7 @@ impl Watcher {
         let horizon = Horizon { types: visibility.types(), tenants: visibility.entitled_to() };
         let mut tx = self.runs.db.workspace(workspace.uuid()).await?;
         let (snapshot, after) = (snapshot.to_string(), *completed_after);
-        let page =
-            store::run::completed_page(&mut tx, *workspace, wanted, &horizon, &snapshot, after, PAGE).await?;
+        let page = store::run::completed_page(&mut tx, *workspace, wanted, &horizon, &snapshot, after, PAGE).await?;
         *completed_too = i64::try_from(page.len()).is_ok_and(|read| read == PAGE);
         *completed_after = page.last().map(ListPosition::of).or(after);
         ready.extend(page);
@@ -320,12 +322,14 @@ impl Watcher {
         if let Delivery::Latest(interval) = self.opening.delivery {
             let mut newest = Newest::default();
             newest.add(events.into_iter().filter(|event| self.wants(event)));
+            self.more = true;
             for _ in 1..MOST_LOOKS {
-                let (more, further) = self.look(until).await?;
+                let (events, further) = self.look(until).await?;
                 if further == until {
+                    self.more = false;
                     break;
                 }
-                newest.add(more.into_iter().filter(|event| self.wants(event)));
+                newest.add(events.into_iter().filter(|event| self.wants(event)));
                 until = further;
             }
             events = newest.in_order();
@@ -369,14 +373,16 @@ impl Watcher {
 
     /// Waits for something to do.
     async fn wait(&mut self) {
-        let Self { bell, next_look, .. } = self;
+        let Self { bell, next_look, more, .. } = self;
         let due = self.bookmark_due.min(self.access_due).min(self.opening.expires);
         let latest = self.opening.delivery != Delivery::All;
         let news = async {
             if latest {
                 sleep_until(*next_look).await;
             }
-            bell.rung().await;
+            if !*more {
+                bell.rung().await;
+            }
         };
         tokio::select! {
             () = self.runs.drain.cancelled() => {}

@@ -104,13 +104,12 @@ async fn a_race_with_the_end_has_one_winner() {
             Ok(run) => assert_eq!(run.status(), OperationRunStatus::Running),
             too_late => assert_refused(too_late, Code::FailedPrecondition, "RUN_NOT_ACTIVE"),
         }
-        let (events,): (i64,) = sqlx::query_as(
-            "SELECT count(*) FROM operation.run_event WHERE run_id = $1 AND kind = 'completed'",
-        )
-        .bind(run.run_id.parse::<uuid::Uuid>().unwrap())
-        .fetch_one(world.superuser.pool())
-        .await
-        .unwrap();
+        let (events,): (i64,) =
+            sqlx::query_as("SELECT count(*) FROM operation.run_event WHERE run_id = $1 AND kind = 'completed'")
+                .bind(run.run_id.parse::<uuid::Uuid>().unwrap())
+                .fetch_one(world.superuser.pool())
+                .await
+                .unwrap();
         assert_eq!(events, 1);
     }
 }

@@ -16,6 +16,8 @@ use pb::operation::{
 };
 use server::Chassis;
 use server::failure::reason_of;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
@@ -26,7 +28,20 @@ use crate::issuer::{Issuer, IssuerConfig, PersonaClaims};
 /// Longest time any test waits for something that should come at once.
 pub const SOON: Duration = Duration::from_secs(20);
 
-type Auth = Box<dyn FnMut(Request<()>) -> Result<Request<()>, Status> + Send>;
+#[derive(Clone)]
+pub struct Auth(Headers);
+
+type Headers = Vec<(&'static str, MetadataValue<Ascii>)>;
+
+impl Interceptor for Auth {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        for (name, value) in &self.0 {
+            request.metadata_mut().insert(*name, value.clone());
+        }
+        Ok(request)
+    }
+}
+
 pub type Runs = OperationRunServiceClient<InterceptedService<Channel, Auth>>;
 pub type Workers = OperationRunWorkerServiceClient<InterceptedService<Channel, Auth>>;
 pub type Audit = AuditServiceClient<InterceptedService<Channel, Auth>>;
@@ -51,6 +66,7 @@ pub struct World {
 pub struct Replica {
     pub chassis: Chassis,
     pub channel: Channel,
+    pub endpoint: String,
 }
 
 impl World {
@@ -86,11 +102,7 @@ impl World {
     }
 
     async fn furnish(&self) {
-        self.execute(
-            "INSERT INTO access.workspace (id, name) VALUES ($1, 'Contoso MSP')",
-            &[self.workspace],
-        )
-        .await;
+        self.execute("INSERT INTO access.workspace (id, name) VALUES ($1, 'Contoso MSP')", &[self.workspace]).await;
         for (tenant, name) in [(self.source, "Source"), (self.target, "Target")] {
             self.add_tenant(self.workspace, tenant, name).await;
         }
@@ -163,8 +175,8 @@ impl World {
         let bound = serve::bind(&chassis, &args).await.unwrap();
         let endpoint = format!("http://{}", bound.grpc_address());
         tokio::spawn(bound.run());
-        let channel = Endpoint::from_shared(endpoint).unwrap().connect_lazy();
-        self.replicas.push(Replica { chassis, channel });
+        let channel = Endpoint::from_shared(endpoint.clone()).unwrap().connect_lazy();
+        self.replicas.push(Replica { chassis, channel, endpoint });
         self.replicas.len() - 1
     }
 
@@ -188,26 +200,23 @@ impl World {
         tokens.entry((true, name.to_owned())).or_insert_with(mint).clone()
     }
 
-    fn authorized(&self, number: usize, user: Option<&str>, service: Option<&str>) -> InterceptedService<Channel, Auth> {
+    fn authorized(
+        &self,
+        number: usize,
+        user: Option<&str>,
+        service: Option<&str>,
+    ) -> InterceptedService<Channel, Auth> {
         let bearer = |token: String| format!("Bearer {token}").parse().unwrap();
-        let service = service.map(|name| bearer(self.service_token(name)));
-        let user = user.map(|subject| bearer(self.user_token(subject)));
-        let auth: Auth = Box::new(move |mut request: Request<()>| {
-            let metadata = request.metadata_mut();
-            match (&user, &service) {
-                (Some(user), service) => {
-                    metadata.insert("authorization", tonic::metadata::MetadataValue::clone(user));
-                    if let Some(service) = service {
-                        metadata.insert("x-tenantatlas-service", service.clone());
-                    }
-                }
-                (None, Some(service)) => {
-                    metadata.insert("authorization", service.clone());
-                }
-                (None, None) => {}
+        let mut headers: Headers = Vec::new();
+        match (user, service) {
+            (Some(user), service) => {
+                headers.push(("authorization", bearer(self.user_token(user))));
+                headers.extend(service.map(|name| ("x-tenantatlas-service", bearer(self.service_token(name)))));
             }
-            Ok(request)
-        });
+            (None, Some(service)) => headers.push(("authorization", bearer(self.service_token(service)))),
+            (None, None) => {}
+        }
+        let auth = Auth(headers);
         InterceptedService::new(self.replicas[number].channel.clone(), auth)
     }
 
@@ -228,11 +237,7 @@ impl World {
 
     /// The public side with exactly this token.
     pub fn runs_with_token(&self, number: usize, token: &str) -> Runs {
-        let value: tonic::metadata::MetadataValue<_> = format!("Bearer {token}").parse().unwrap();
-        let auth: Auth = Box::new(move |mut request: Request<()>| {
-            request.metadata_mut().insert("authorization", value.clone());
-            Ok(request)
-        });
+        let auth = Auth(vec![("authorization", format!("Bearer {token}").parse().unwrap())]);
         OperationRunServiceClient::new(InterceptedService::new(self.replicas[number].channel.clone(), auth))
     }
 
@@ -357,13 +362,7 @@ pub fn succeeded(ordinal: i32) -> ItemOutcome {
 
 /// An item that failed or was skipped for this reason.
 pub fn unsuccessful(ordinal: i32, state: ItemState, reason: &str, message: &str) -> ItemOutcome {
-    ItemOutcome {
-        ordinal,
-        state: state.into(),
-        reason: reason.into(),
-        message: message.into(),
-        ..Default::default()
-    }
+    ItemOutcome { ordinal, state: state.into(), reason: reason.into(), message: message.into(), ..Default::default() }
 }
 
 /// Asserts code and reason of a refusal.

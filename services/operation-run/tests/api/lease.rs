@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use pb::operation::{
-    CompleteOperationRunRequest, ItemIntent, Lease, ListClaimedItemsRequest, OperationRunStatus, RecordItemIntentsRequest,
-    ReleaseOperationRunRequest, RenewLeaseRequest, ReportItemOutcomesRequest,
+    CompleteOperationRunRequest, ItemIntent, Lease, ListClaimedItemsRequest, OperationRunStatus,
+    RecordItemIntentsRequest, ReleaseOperationRunRequest, RenewLeaseRequest, ReportItemOutcomesRequest,
 };
 use tonic::Code;
 

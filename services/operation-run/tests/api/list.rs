@@ -68,7 +68,7 @@ async fn filters_restrict() {
         let runs = world.runs("ada").list_operation_runs(request).await.unwrap().into_inner().runs;
         runs.into_iter().map(|run| run.run_id).collect::<Vec<_>>()
     };
-    let only = |runs: Vec<String>| assert_eq!(runs, [promotion.run_id.clone()]);
+    let only = |runs: Vec<String>| assert_eq!(runs, std::slice::from_ref(&promotion.run_id));
     only(list(RunFilter { types: vec!["promotion.execute".into()], ..Default::default() }).await);
     only(list(RunFilter { statuses: vec![OperationRunStatus::Running.into()], ..Default::default() }).await);
     only(list(RunFilter { tenant_ids: vec![world.source.to_string()], ..Default::default() }).await);
@@ -107,11 +107,8 @@ async fn pages_follow_one_another_while_runs_are_added() {
     }
     assert_eq!(seen.len(), 25);
     assert_eq!(seen.iter().cloned().collect::<HashSet<_>>(), there);
-    let request = ListOperationRunsRequest {
-        workspace_id: world.workspace.to_string(),
-        page_size: -1,
-        ..Default::default()
-    };
+    let request =
+        ListOperationRunsRequest { workspace_id: world.workspace.to_string(), page_size: -1, ..Default::default() };
     assert_refused(world.runs("ada").list_operation_runs(request).await, Code::InvalidArgument, "FIELD_INVALID");
 }
 

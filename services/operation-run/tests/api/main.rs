@@ -1,15 +1,19 @@
 //! The service as its callers see it: the real server in this process, a private PostgreSQL, an issuer at the wire.
+#![allow(clippy::disallowed_methods, reason = "tests and tools make their own ids and read the clock")]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
+#![allow(clippy::disallowed_methods, reason = "tests make their own ids and chance")]
 
 mod audit;
 mod cancel;
 mod harness;
 mod lease;
 mod list;
+mod outage;
 mod rescue;
 mod start;
 mod watch;
 mod work;
+mod worker;
 
 #[path = "../../../../libs/dev/src/issuer.rs"]
 #[allow(dead_code, unreachable_pub)]

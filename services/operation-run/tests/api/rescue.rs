@@ -13,10 +13,7 @@ async fn a_run_that_gets_nowhere_is_given_up() {
     let run = world.queued_promotion(3).await;
     // Nine claims that end in nothing, the tenth is the last one. Backing off is not what this test is about.
     world
-        .execute(
-            "UPDATE operation.run SET max_attempts = 2 WHERE id = $1::uuid",
-            &[run.run_id.parse().unwrap()],
-        )
+        .execute("UPDATE operation.run SET max_attempts = 2 WHERE id = $1::uuid", &[run.run_id.parse().unwrap()])
         .await;
     let first = world.claim(PROMOTION).await.unwrap();
     let intent = ItemIntent { ordinal: 1, desired_hash: vec![1; 32], action: "create".into(), ..Default::default() };

@@ -20,7 +20,10 @@ async fn a_new_run_is_queued_with_its_link_and_its_items() {
     let run = started.run.unwrap();
     assert_eq!(run.link, format!("/admin/operations/{}", run.run_id));
     assert_eq!((run.status(), run.freshness()), (OperationRunStatus::Queued, RunFreshness::FreshActive));
-    assert_eq!((run.tenant_id.clone(), run.related_tenant_ids.clone()), (world.target.to_string(), vec![world.source.to_string()]));
+    assert_eq!(
+        (run.tenant_id.clone(), run.related_tenant_ids.clone()),
+        (world.target.to_string(), vec![world.source.to_string()])
+    );
     assert_eq!((run.initiator_subject.as_str(), run.initiator_name.as_str()), ("ada", "Dr. ada"));
     assert_eq!(run.summary_counts.unwrap().total, Some(3));
     assert_eq!((run.revision, run.attempt, run.progress_percent), (1, 0, Some(0)));

@@ -3,6 +3,6 @@
 mod access;
 mod latest;
 mod order;
-mod reader;
+pub mod reader;
 mod resume;
 mod story;

@@ -54,10 +54,20 @@ async fn the_first_outcome_of_an_item_stays() {
     world.succeed(&lease, [1]).await;
     let report = ReportItemOutcomesRequest {
         lease: Some(lease.clone()),
-        outcomes: vec![unsuccessful(1, ItemState::Failed, "LATE", ""), succeeded(2), unsuccessful(2, ItemState::Failed, "TWICE", "")],
+        outcomes: vec![
+            unsuccessful(1, ItemState::Failed, "LATE", ""),
+            succeeded(2),
+            unsuccessful(2, ItemState::Failed, "TWICE", ""),
+        ],
     };
-    let counts =
-        world.workers("promotion-service").report_item_outcomes(report).await.unwrap().into_inner().summary_counts.unwrap();
+    let counts = world
+        .workers("promotion-service")
+        .report_item_outcomes(report)
+        .await
+        .unwrap()
+        .into_inner()
+        .summary_counts
+        .unwrap();
     assert_eq!((counts.succeeded, counts.failed), (Some(2), Some(0)));
     let items = ListOperationRunItemsRequest { run_id: run.run_id, ..Default::default() };
     let items = world.runs("rob").list_operation_run_items(items).await;
@@ -108,7 +118,8 @@ async fn a_run_does_not_end_before_its_items() {
 async fn a_blocked_run_says_why() {
     let world = World::new().await;
     let (run, lease) = world.claimed_promotion(2).await;
-    let blocked = FailureSummary { code: "PROVIDER_PERMISSION_DENIED".into(), message: "Grant it.".into(), count: None };
+    let blocked =
+        FailureSummary { code: "PROVIDER_PERMISSION_DENIED".into(), message: "Grant it.".into(), count: None };
     let complete = CompleteOperationRunRequest { lease: Some(lease), blocked: Some(blocked) };
     let ended =
         world.workers("promotion-service").complete_operation_run(complete).await.unwrap().into_inner().run.unwrap();
@@ -137,7 +148,10 @@ async fn intents_are_kept_for_the_next_attempt() {
     let list = ListClaimedItemsRequest { lease: Some(lease.clone()), ..Default::default() };
     let items = worker.list_claimed_items(list).await.unwrap().into_inner().items;
     let kept = items[0].intent.clone().unwrap();
-    assert_eq!((kept.action.as_str(), kept.desired_hash, kept.attempt, kept.fence), ("create", vec![9; 32], 1, lease.fence));
+    assert_eq!(
+        (kept.action.as_str(), kept.desired_hash, kept.attempt, kept.fence),
+        ("create", vec![9; 32], 1, lease.fence)
+    );
     assert!(kept.record_time.is_some());
 
     world.succeed(&lease, [1]).await;
@@ -162,12 +176,8 @@ async fn many_claimers_share_what_there_is() {
     let claims = (0..30).map(|_| {
         let mut worker = world.workers("compare-service");
         async move {
-            let request = ClaimOperationRunsRequest {
-                worker: "w".into(),
-                types: vec![SYNC.into()],
-                max_runs: 3,
-                wait: None,
-            };
+            let request =
+                ClaimOperationRunsRequest { worker: "w".into(), types: vec![SYNC.into()], max_runs: 3, wait: None };
             worker.claim_operation_runs(request).await.unwrap().into_inner().runs
         }
     });
@@ -209,4 +219,33 @@ async fn a_service_works_on_its_own_types_only() {
     assert_refused(other, Code::Aborted, "LEASE_LOST");
     let empty = world.workers("promotion-service").claim_operation_runs(claim(&[])).await;
     assert_refused(empty, Code::InvalidArgument, "FIELD_INVALID");
+}
+
+#[tokio::test]
+async fn the_failure_summary_is_the_one_of_the_domain() {
+    let world = World::new().await;
+    let (_, lease) = world.claimed_promotion(40).await;
+    let codes = ["PROVIDER_REFUSED", "TARGET_DRIFTED", "A_B", "AB", "A1"];
+    let messages = ["b", "a", "", "\u{e4}", "B", "Z z"];
+    let mut failures = Vec::new();
+    let outcomes = (1..=40_usize).map(|number| {
+        let (code, message) = (codes[number * number % 5], messages[number % 6]);
+        failures.push(domain::run::Failure::new(code, message));
+        let state = if number % 2 == 0 { ItemState::Failed } else { ItemState::Skipped };
+        unsuccessful(i32::try_from(number).unwrap(), state, code, message)
+    });
+    let report = ReportItemOutcomesRequest { lease: Some(lease.clone()), outcomes: outcomes.collect() };
+    let mut worker = world.workers("promotion-service");
+    worker.report_item_outcomes(report).await.unwrap();
+    let complete = CompleteOperationRunRequest { lease: Some(lease), blocked: None };
+    let ended = worker.complete_operation_run(complete).await.unwrap().into_inner().run.unwrap();
+    assert_eq!(ended.outcome(), OperationRunOutcome::Failed);
+    let told: Vec<_> = ended
+        .failure_summary
+        .into_iter()
+        .map(|l| (l.code, l.message, l.count.unwrap().unsigned_abs().into()))
+        .collect();
+    let decided: Vec<_> =
+        domain::run::failure_summary(&failures).into_iter().map(|l| (l.code, l.message, l.count)).collect();
+    assert_eq!(told, decided);
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use pb::operation as proto;
-use server::fields::{self, to_timestamp};
 use server::Failure;
+use server::fields::{self, to_timestamp};
 
 use super::{parse_wanted, to_run};
 use crate::store::run::Wanted;

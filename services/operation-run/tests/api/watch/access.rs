@@ -33,11 +33,7 @@ async fn the_hidden_and_the_absent_are_the_same_bytes() {
         Code::PermissionDenied,
         "CAPABILITY_MISSING",
     );
-    assert_refused(
-        Reader::open(world.runs("eve"), everything(&world)).await.map(|_| ()),
-        Code::NotFound,
-        "NOT_FOUND",
-    );
+    assert_refused(Reader::open(world.runs("eve"), everything(&world)).await.map(|_| ()), Code::NotFound, "NOT_FOUND");
 }
 
 #[tokio::test]
@@ -54,7 +50,10 @@ async fn a_member_who_leaves_is_shown_no_more() {
     }
     // Less than a manager of the target: the run is known, but not shown.
     world
-        .execute("UPDATE access.tenant_role SET role = 'readonly' WHERE subject = 'ada' AND tenant_id = $1", &[world.target])
+        .execute(
+            "UPDATE access.tenant_role SET role = 'readonly' WHERE subject = 'ada' AND tenant_id = $1",
+            &[world.target],
+        )
         .await;
     assert_ended(of_one.end().await, Code::PermissionDenied, "CAPABILITY_MISSING");
     world.execute("DELETE FROM access.tenant_role WHERE subject = 'ada' AND tenant_id = $1", &[world.source]).await;
@@ -101,13 +100,10 @@ async fn a_drain_leaves_a_good_token_behind() {
     let request = from(everything(&world), &watch.token);
     let mut resumed = Reader::open(world.runs_at(second, "ada"), request).await.unwrap();
     assert!(resumed.event_within(Duration::from_millis(300)).await.is_none(), "repeated");
-    let cancel = pb::operation::ListOperationRunsRequest {
-        workspace_id: world.workspace.to_string(),
-        ..Default::default()
-    };
-    let runs = world.runs_at(second, "ada").list_operation_runs(cancel).await.unwrap().into_inner().runs;
     let cancel =
-        pb::operation::CancelOperationRunRequest { run_id: runs[0].run_id.clone(), reason: String::new() };
+        pb::operation::ListOperationRunsRequest { workspace_id: world.workspace.to_string(), ..Default::default() };
+    let runs = world.runs_at(second, "ada").list_operation_runs(cancel).await.unwrap().into_inner().runs;
+    let cancel = pb::operation::CancelOperationRunRequest { run_id: runs[0].run_id.clone(), reason: String::new() };
     world.runs_at(second, "ada").cancel_operation_run(cancel).await.unwrap();
     assert_eq!(resumed.event().await.kind, "cancel_requested");
     assert_eq!(resumed.event().await.kind, "completed");

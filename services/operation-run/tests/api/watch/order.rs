@@ -128,7 +128,8 @@ async fn two_watchers_cut_and_resumed_see_every_event_once_and_in_order() {
                     cuts += 1;
                     let replica = random.random_range(0..2);
                     let token = watch.token.clone();
-                    watch = Reader::open(world.runs_at(replica, "ada"), from(everything(&world), &token)).await.unwrap();
+                    watch =
+                        Reader::open(world.runs_at(replica, "ada"), from(everything(&world), &token)).await.unwrap();
                 }
                 (events, cuts)
             })
@@ -215,4 +216,27 @@ async fn a_writer_that_takes_long_holds_the_stream_back_and_breaks_no_order() {
     slow.commit().await.unwrap();
     let (first, second) = (watch.event().await.run.unwrap(), watch.event().await.run.unwrap());
     assert_eq!((first.run_id, second.run_id), (runs[0].to_string(), runs[1].to_string()));
+}
+
+#[tokio::test]
+async fn a_transaction_that_had_its_number_first_and_the_run_last_comes_last() {
+    let world = World::new().await;
+    let runs = queued(&world, 1).await;
+    let touch = "UPDATE operation.run SET context = jsonb_build_object('n', clock_timestamp()) WHERE id = $1";
+    let mut early = Reader::open(world.runs("ada"), everything(&world)).await.unwrap();
+    assert_eq!(early.snapshots().await[0].revision, 1);
+
+    let mut first = world.superuser.system().await.unwrap();
+    sqlx::query("SELECT pg_current_xact_id()").execute(&mut *first).await.unwrap();
+    world.execute(touch, &[runs[0]]).await;
+    // The present state has the change that was committed, and not the one that was not, though its number is lower.
+    let mut late = Reader::open(world.runs("ada"), everything(&world)).await.unwrap();
+    assert_eq!(late.snapshots().await[0].revision, 2);
+    sqlx::query(touch).bind(runs[0]).execute(&mut *first).await.unwrap();
+    first.commit().await.unwrap();
+
+    for revision in [2, 3] {
+        assert_eq!(early.event().await.run.unwrap().revision, revision);
+    }
+    assert_eq!(late.event().await.run.unwrap().revision, 3);
 }

@@ -99,14 +99,15 @@ async fn a_token_of_another_history_is_told_apart() {
     let token = ten_events(&world).await;
     let other = resume(&world, from(everything(&world), &of_other_epoch(&token))).await;
     assert_refused(other.map(|_| ()), Code::OutOfRange, "CURSOR_EPOCH");
-    let run = world.get(&{
-        let request = pb::operation::ListOperationRunsRequest {
-            workspace_id: world.workspace.to_string(),
-            ..Default::default()
-        };
-        world.runs("ada").list_operation_runs(request).await.unwrap().into_inner().runs[0].run_id.clone()
-    })
-    .await;
+    let run = world
+        .get(&{
+            let request = pb::operation::ListOperationRunsRequest {
+                workspace_id: world.workspace.to_string(),
+                ..Default::default()
+            };
+            world.runs("ada").list_operation_runs(request).await.unwrap().into_inner().runs[0].run_id.clone()
+        })
+        .await;
     let other_watch = resume(&world, from(of_run(&run.run_id), &token)).await;
     assert_refused(other_watch.map(|_| ()), Code::InvalidArgument, "RESUME_TOKEN_INVALID");
 }

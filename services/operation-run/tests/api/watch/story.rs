@@ -22,7 +22,10 @@ async fn the_present_state_then_every_change_in_order() {
     let (run, lease) = world.claimed_promotion(2).await;
     world.succeed(&lease, [1]).await;
     let mut worker = world.workers("promotion-service");
-    worker.release_operation_run(ReleaseOperationRunRequest { lease: Some(lease), ..Default::default() }).await.unwrap();
+    worker
+        .release_operation_run(ReleaseOperationRunRequest { lease: Some(lease), ..Default::default() })
+        .await
+        .unwrap();
     let lease = world.claim(PROMOTION).await.unwrap().lease.unwrap();
     world.succeed(&lease, [2]).await;
     let complete = CompleteOperationRunRequest { lease: Some(lease), blocked: None };
@@ -140,10 +143,12 @@ async fn malformed_watches_are_refused() {
     let neither = Reader::open(world.runs("ada"), WatchOperationRunsRequest::default()).await;
     assert_refused(neither.map(|_| ()), Code::InvalidArgument, "FIELD_INVALID");
     let token = from(everything(&world), "AAAA");
-    assert_refused(Reader::open(world.runs("ada"), token).await.map(|_| ()), Code::InvalidArgument, "RESUME_TOKEN_INVALID");
-    let interval = WatchOperationRunsRequest {
-        min_interval: Duration::from_millis(99).try_into().ok(),
-        ..everything(&world)
-    };
+    assert_refused(
+        Reader::open(world.runs("ada"), token).await.map(|_| ()),
+        Code::InvalidArgument,
+        "RESUME_TOKEN_INVALID",
+    );
+    let interval =
+        WatchOperationRunsRequest { min_interval: Duration::from_millis(99).try_into().ok(), ..everything(&world) };
     assert_refused(Reader::open(world.runs("ada"), interval).await.map(|_| ()), Code::InvalidArgument, "FIELD_INVALID");
 }
