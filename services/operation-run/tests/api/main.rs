@@ -1,7 +1,6 @@
 //! The service as its callers see it: the real server in this process, a private PostgreSQL, an issuer at the wire.
 #![allow(clippy::disallowed_methods, reason = "tests and tools make their own ids and read the clock")]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
-#![allow(clippy::disallowed_methods, reason = "tests make their own ids and chance")]
 
 mod audit;
 mod cancel;

@@ -19,7 +19,7 @@ macro_rules! derived_failure_summary {
     () => {
         " (SELECT coalesce(jsonb_agg(jsonb_build_object('code', f.reason_code, 'message', f.message, 'count', f.n)
                    ORDER BY f.n DESC, f.reason_code COLLATE \"C\"), '[]')
-           FROM (SELECT i.reason_code, coalesce(min(i.message COLLATE \"C\"), '') AS message, count(*) AS n
+           FROM (SELECT i.reason_code, min(coalesce(i.message, '') COLLATE \"C\") AS message, count(*) AS n
                  FROM operation.run_item i
                  WHERE i.workspace_id = r.workspace_id AND i.run_id = r.id AND i.state IN ('failed', 'skipped')
                  GROUP BY i.reason_code) f) "
