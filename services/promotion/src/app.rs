@@ -9,6 +9,7 @@ use pb::tenant::tenant_service_client::TenantServiceClient;
 use server::access::AccessReader;
 use server::client::{Outgoing, Upstream};
 use server::{Caller, Chassis, Services, StartError};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -59,6 +60,10 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let database = pg::Db::connect(&settings)
         .await
         .map_err(|error| StartError::service("cannot connect to the database (--database-url)", error))?;
+    // Access facts are read from its views: before they are there, everybody would be a stranger.
+    pg::wait_for_schema(database.pool(), pg::newest_schema(), Instant::now() + config.schema_wait)
+        .await
+        .map_err(|error| StartError::service("the schema is not ready", error))?;
     let app = App {
         access: AccessReader::new(database.pool().clone()),
         registry: graph::registry(),

@@ -19,6 +19,9 @@ pub struct Config {
     /// Connections to it.
     #[arg(long, env = "TENANTATLAS_DATABASE_CONNECTIONS", default_value_t = 5)]
     pub database_connections: u32,
+    /// How long a start waits for the migrations.
+    #[arg(long, env = "TENANTATLAS_SCHEMA_WAIT", value_parser = duration, default_value = "60s")]
+    pub schema_wait: Duration,
 
     /// compare-service: `http://host:port`, several separated by commas.
     #[arg(long, env = "TENANTATLAS_COMPARE_ENDPOINT")]
