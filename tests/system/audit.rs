@@ -12,13 +12,15 @@ use pb::operation::OperationRunOutcome;
 use serde_json::Value;
 use system_tests::story::Story;
 
+/// Few, and enough for two pages: the trail is the subject here.
+const TYPES: [&str; 2] = ["assignmentFilter", "roleScopeTag"];
 const GENERATED: &str = "cross_tenant_promotion_preflight.generated";
 
 #[tokio::test]
 async fn preflights_and_runs_are_told_in_full_and_for_good() -> Result<()> {
     let story = Story::begin(&Script::own(), Plan::test().await?).await?;
     a_sync_is_audited_at_its_start_and_its_end(&story).await?;
-    let selection = CompareSelection { policy_types: vec!["roleScopeTag".into()], ..story.selection() };
+    let selection = CompareSelection { policy_types: TYPES.map(str::to_owned).into(), ..story.selection() };
     a_generated_preflight_is_audited_once(&story, &selection).await?;
     what_is_only_looked_at_is_not_audited(&story, &selection).await?;
     a_promotion_is_audited_with_source_target_selection_and_outcome(&story, &selection).await?;
@@ -36,7 +38,7 @@ async fn a_sync_is_audited_at_its_start_and_its_end(story: &Story) -> Result<()>
             request_id: job::request_id(),
             workspace_id: story.scene.workspace_id.clone(),
             tenant_id: tenant.clone(),
-            policy_types: vec!["roleScopeTag".into()],
+            policy_types: TYPES.map(str::to_owned).into(),
         };
         let run = story.manager.inventory().sync_inventory(request).await?.into_inner().run;
         let run = job::wait_for_end(&story.manager, &run.context("a sync starts")?.run_id).await?;
@@ -59,7 +61,7 @@ async fn a_generated_preflight_is_audited_once(story: &Story, selection: &Compar
         GeneratePromotionPreflightRequest { selection: Some(selection.clone()), page_size: 1, ..Default::default() };
     let first = story.manager.compare().generate_promotion_preflight(request.clone()).await?.into_inner();
     request.page_token.clone_from(&first.next_page_token);
-    assert!(!request.page_token.is_empty(), "the demo has scope tags for two pages");
+    assert!(!request.page_token.is_empty(), "the demo has enough for two pages");
     story.manager.compare().generate_promotion_preflight(request).await?;
 
     let entries = story.audit(GENERATED).await?;
@@ -103,7 +105,7 @@ async fn a_promotion_is_audited_with_source_target_selection_and_outcome(
         assert_eq!(entry.outcome, outcome);
         assert_eq!(detail["source_tenant_id"], selection.source_tenant_id);
         assert_eq!(detail["target_tenant_id"], selection.target_tenant_id);
-        assert_eq!(detail["selection"]["policy_types"][0], "roleScopeTag");
+        assert_eq!(detail["selection"]["policy_types"][0], TYPES[0]);
         if outcome == "succeeded" {
             let counts = run.summary_counts.context("a run has counts")?;
             assert_eq!(detail["counts"]["created"], counts.created());

@@ -11,3 +11,4 @@ mod secrets;
 mod spec_264;
 mod tour;
 mod watch;
+mod world;

@@ -1,1 +1,125 @@
-//! To come.
+//! Secrets stay where they are: after the whole story no client secret, no bearer token and no secret setting of a policy
+//! stands in any row, log or run context.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use dev::persona::Persona;
+use dev::scene::Script;
+use dev::stack::{EmulatedTenant, Plan, Process};
+use reqwest::Method;
+use serde_json::json;
+use system_tests::rows;
+use system_tests::story::Story;
+
+/// Values that only the provider knows.
+const WIFI_KEY: &str = "correct-horse-battery-staple";
+const PROXY_PASSWORD: &str = "Tr0ub4dor-and-3";
+/// What a JSON Web Token of EdDSA begins with, whoever it is about.
+const TOKEN_BEGINS: &str = "eyJ0eXAiOiJhdCtqd3Qi";
+
+#[tokio::test]
+async fn no_secret_is_written_down_anywhere() -> Result<()> {
+    let story = Story::begin(&Script::own(), Plan::test().await?).await?;
+    for tenant in story.scene.stack.tenants() {
+        put_secrets(&story, tenant).await?;
+    }
+    let story = story.synced().await?;
+    let selection = story.selection();
+    let run = story.promote(&selection).await?;
+    story.sync(&story.scene.target.tenant_id).await?;
+    story.preflight(&selection).await?;
+    // Refusals are logged too.
+    let hidden = pb::operation::GetOperationRunRequest { run_id: run.run_id.clone() };
+    let refused = story.scene.stack.session(Persona::Outsider)?.runs().get_operation_run(hidden).await;
+    assert!(refused.is_err());
+
+    let secrets = secrets(&story)?;
+    let traces = |text: &str| -> Vec<&str> {
+        secrets.iter().filter(|(_, secret)| text.contains(secret.as_str())).map(|(what, _)| what.as_str()).collect()
+    };
+    let rows = rows::all(&story.rows).await?;
+    assert!(rows.iter().any(|row| row.text.contains("Wi-Fi - Guest key")), "the policies with secrets were captured");
+    for row in &rows {
+        assert_eq!(traces(&row.text), Vec::<&str>::new(), "in a row of {}: {}", row.table, row.text);
+    }
+    for process in processes(&story) {
+        let log = std::fs::read_to_string(process.log())?;
+        assert!(!log.is_empty(), "{} logs", process.name());
+        assert_eq!(traces(&log), Vec::<&str>::new(), "in the log of {}", process.name());
+    }
+    let context = run.context.as_ref().map(system_tests::json::of_struct).context("a run has a context")?;
+    assert_eq!(traces(&context.to_string()), Vec::<&str>::new(), "in the context of the run");
+    Ok(())
+}
+
+/// An administrator of the tenant sets up two policies with secrets in them.
+async fn put_secrets(story: &Story, tenant: &EmulatedTenant) -> Result<()> {
+    let setting = |definition: &str, value: serde_json::Value| {
+        json!({
+            "@odata.type": "#microsoft.graph.deviceManagementConfigurationSetting",
+            "settingInstance": {
+                "@odata.type": "#microsoft.graph.deviceManagementConfigurationSimpleSettingInstance",
+                "settingDefinitionId": definition,
+                "simpleSettingValue": value,
+            },
+        })
+    };
+    let wifi = json!({
+        "@odata.type": "#microsoft.graph.deviceManagementConfigurationPolicy",
+        "name": "Wi-Fi - Guest key",
+        "description": "",
+        "platforms": "windows10",
+        "technologies": "mdm",
+        "roleScopeTagIds": ["0"],
+        "settings": [
+            setting("vendor_msft_wifi_profile_ssid", json!({
+                "@odata.type": "#microsoft.graph.deviceManagementConfigurationStringSettingValue", "value": "guests",
+            })),
+            setting("vendor_msft_wifi_profile_presharedkey", json!({
+                "@odata.type": "#microsoft.graph.deviceManagementConfigurationSecretSettingValue",
+                "value": WIFI_KEY, "valueState": "notEncrypted",
+            })),
+        ],
+    });
+    story.provider.graph(tenant, Method::POST, "/deviceManagement/configurationPolicies", &wifi).await?;
+    let proxy = json!({
+        "@odata.type": "#microsoft.graph.windows10CustomConfiguration",
+        "displayName": "OMA-URI - Guest proxy",
+        "description": "",
+        "roleScopeTagIds": ["0"],
+        "omaSettings": [{
+            "@odata.type": "#microsoft.graph.omaSettingString",
+            "displayName": "Proxy password",
+            "omaUri": "./Device/Vendor/MSFT/NetworkProxy/GuestPassword",
+            "isEncrypted": true,
+            "value": PROXY_PASSWORD,
+        }],
+    });
+    story.provider.graph(tenant, Method::POST, "/deviceManagement/deviceConfigurations", &proxy).await?;
+    Ok(())
+}
+
+/// Everything that must not be found, by what it is.
+fn secrets(story: &Story) -> Result<BTreeMap<String, String>> {
+    let stack = &story.scene.stack;
+    let mut secrets = BTreeMap::from([
+        ("a Wi-Fi key".to_owned(), WIFI_KEY.to_owned()),
+        ("an OMA-URI value".to_owned(), PROXY_PASSWORD.to_owned()),
+        ("a token".to_owned(), TOKEN_BEGINS.to_owned()),
+        ("a header with a token".to_owned(), "Bearer ".to_owned()),
+    ]);
+    for tenant in stack.tenants() {
+        secrets.insert(format!("the client secret of {}", tenant.client_id), tenant.secret().to_owned());
+    }
+    for service in ["compare-service", "promotion-service", "operation-run-service"] {
+        secrets.insert(format!("the secret of {service}"), format!("{service}-local-development"));
+    }
+    anyhow::ensure!(stack.token(Persona::Owner)?.starts_with(TOKEN_BEGINS), "tokens begin otherwise now");
+    Ok(secrets)
+}
+
+fn processes(story: &Story) -> Vec<&Process> {
+    let stack = &story.scene.stack;
+    [&stack.compare].into_iter().chain(&stack.promotion).chain(&stack.operation_run).collect()
+}

@@ -9,9 +9,9 @@
 //!
 //! The callers, in groups: nobody, outsider | unentitled, readonly, operator, manager, owner | service by itself, service
 //! on behalf of the manager, service on behalf of the outsider. Requests name things by placeholders, see
-//! [`super::world::World::request`].
+//! [`crate::world::World::request`].
 
-use super::world::Place;
+use crate::world::Place;
 
 /// What a method answers.
 pub(super) struct Row {
@@ -25,6 +25,8 @@ pub(super) struct Row {
     without_detail: &'static str,
     /// With a workspace or a tenant that does not exist, or is another workspace's.
     absent: &'static str,
+    /// All of another workspace, with its own things.
+    elsewhere: &'static str,
 }
 
 impl Row {
@@ -32,14 +34,20 @@ impl Row {
         match place {
             Place::Existing => self.existing,
             Place::InventedDetail | Place::ForeignDetail => self.without_detail,
-            _ => self.absent,
+            Place::InventedThing | Place::ForeignThing | Place::InventedWorkspace => self.absent,
+            Place::ForeignWorkspace => self.elsewhere,
         }
+    }
+
+    /// Services by themselves belong to no workspace: what is reserved to them they find in all.
+    const fn found_everywhere(self, elsewhere: &'static str) -> Self {
+        Self { elsewhere, ..self }
     }
 }
 
 /// A row about places only: nothing below the tenant is named.
 const fn row(method: &'static str, request: &'static str, existing: &'static str, absent: &'static str) -> Row {
-    Row { method, request, existing, without_detail: existing, absent }
+    Row { method, request, existing, without_detail: existing, absent, elsewhere: absent }
 }
 
 /// A row about something below the tenant.
@@ -50,7 +58,7 @@ const fn detail(
     without_detail: &'static str,
     absent: &'static str,
 ) -> Row {
-    Row { method, request, existing, without_detail, absent }
+    Row { method, request, existing, without_detail, absent, elsewhere: absent }
 }
 
 /// Hidden and absent alike; a service by itself has nobody on whose behalf to look.
@@ -135,7 +143,8 @@ pub(super) const ROWS: [Row; 53] = [
         r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,
         ".N NCCoo ooN",
         ".N NNNNN NNN",
-    ),
+    )
+    .found_everywhere(".N NNNNN oNN"),
     // InventoryService
     row(
         "tenantatlas.inventory.v1.InventoryService/SyncInventory",
@@ -160,7 +169,8 @@ pub(super) const ROWS: [Row; 53] = [
         "tenantatlas.inventory.v1.InventoryService/ListPolicyVersions",
         r#"{"workspace_id": "$workspace", "tenant_id": "$source", "policy_type": "roleScopeTag", "external_id": "$object"}"#,
         ".N Noooo UoN",
-        HIDDEN,
+        // Nothing was ever captured of it, which is no secret to whoever may look at the tenant.
+        ".N Noooo UoN",
         HIDDEN,
     ),
     row(
@@ -176,20 +186,23 @@ pub(super) const ROWS: [Row; 53] = [
         SERVICES,
         SERVICES_ABSENT,
         SERVICES_ABSENT,
-    ),
+    )
+    .found_everywhere(SERVICES),
     row(
         "tenantatlas.inventory.v1.InventoryService/ListReferenceNames",
         r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,
         SERVICES,
         SERVICES_ABSENT,
-    ),
+    )
+    .found_everywhere(SERVICES),
     row(
         "tenantatlas.inventory.v1.InventoryService/CapturePreImage",
         r#"{"workspace_id": "$workspace", "tenant_id": "$source", "policy_type": "roleScopeTag",
-            "external_id": "matrix", "content_json": "$content", "run_id": "$new"}"#,
+            "external_id": "$object", "content_json": "$content", "run_id": "$new"}"#,
         SERVICES,
         SERVICES_ABSENT,
-    ),
+    )
+    .found_everywhere(SERVICES),
     // CompareService
     row("tenantatlas.compare.v1.CompareService/PreviewCompare", r#"{"selection": $selection}"#, ".N Noooo UoN", HIDDEN),
     detail(

@@ -1,4 +1,5 @@
-//! What the table's placeholders stand for: things of the demo's workspace, things of another workspace, and nothing at all.
+//! Requests with placeholders, and what they stand for: things of the demo's workspace, things of another workspace, and
+//! nothing at all.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,8 +20,6 @@ use pb::operation::OperationRun;
 use prost_reflect::MethodDescriptor;
 use serde_json::json;
 use system_tests::wire::{self, Answer, Directory};
-
-use super::table::Row;
 
 const TOKEN_TTL: Duration = Duration::from_secs(900);
 /// Given with every call, so that answers cannot differ by the ids that the services would make.
@@ -62,7 +61,7 @@ impl Place {
     ];
 }
 
-/// The columns of the table.
+/// Who calls, by name: nobody, the personas, and our own services.
 pub(super) struct Callers;
 
 impl Callers {
@@ -115,7 +114,9 @@ impl World {
             tenants.push(register(&stranger, &workspace, name, &scene.stack.provider(emulated)?).await?);
         }
         let tenants = tenants.try_into().ok().context("the demo has two tenants")?;
-        let foreign = names(&stranger, &workspace, tenants).await?;
+        let mut foreign = names(&stranger, &workspace, tenants).await?;
+        // Identities of subjects are the same in every workspace: there is nothing foreign about them.
+        foreign.insert("subject", own["subject"].clone());
 
         let invent = |name: &&'static str| (*name, uuid::Uuid::now_v7().to_string());
         let invented = own.keys().map(invent).collect();
@@ -130,8 +131,9 @@ impl World {
         Ok(Self { scene, servers, methods: wire::methods(), tokens, own, foreign, invented })
     }
 
-    /// The request of a row, with things of this place.
-    pub(super) fn request(&self, row: &Row, place: Place) -> String {
+    /// A request, with things of this place for `$workspace`, `$source`, `$target`; below them `$run` and `$promotion` (runs
+    /// that have ended), `$object` (a scope tag) with a `$version` and its `$content`, `$subject`; and `$selection`.
+    pub(super) fn request(&self, template: &str, place: Place) -> String {
         let (own, foreign, invented) = (&self.own, &self.foreign, &self.invented);
         let (workspace, tenants, details) = match place {
             Place::Existing => (own, own, own),
@@ -142,7 +144,7 @@ impl World {
             Place::InventedWorkspace => (invented, own, own),
             Place::ForeignWorkspace => (foreign, foreign, foreign),
         };
-        let mut request = row.request.replace("$selection", SELECTION);
+        let mut request = template.replace("$selection", SELECTION);
         for name in own.keys() {
             let names = match *name {
                 "workspace" => workspace,
@@ -159,7 +161,7 @@ impl World {
         self.scene.stack.emulator_url().unwrap_or_default()
     }
 
-    /// The request with ids of its own where the table asks for new ones.
+    /// The request with fresh ids for each `$new`.
     pub(super) fn fresh(&self, request: &str) -> String {
         let mut parts = request.split("$new");
         let first = parts.next().unwrap_or_default().to_owned();
@@ -167,10 +169,10 @@ impl World {
     }
 
     /// Calls a method as one of [`Callers::NAMES`].
-    pub(super) async fn call(&self, method: &str, request: &str, caller: usize) -> Result<Answer> {
+    pub(super) async fn call(&self, method: &str, request: &str, caller: &str) -> Result<Answer> {
         let descriptor = self.methods.get(method).with_context(|| format!("there is no {method}"))?;
         let message = wire::request(descriptor, &serde_json::from_str(request)?)?;
-        let (user, service) = self.tokens(method, Callers::NAMES[caller]);
+        let (user, service) = self.tokens(method, caller);
         let mut headers = SAME_FOR_ALL.to_vec();
         headers.extend(user.map(|token| ("authorization", token)));
         headers.extend(service.map(|token| ("x-tenantatlas-service", token)));
