@@ -120,6 +120,11 @@ impl Process {
         Ok(())
     }
 
+    /// Changes a variable of its environment, from its next start on.
+    pub fn set(&mut self, variable: &str, value: &str) {
+        self.recipe.env.insert(variable.to_owned(), value.to_owned());
+    }
+
     /// Asks it to stop (SIGTERM) and kills it if it does not.
     pub async fn stop(mut self) -> Result<()> {
         // It may have been asked already: Ctrl-C in a terminal reaches every process of it.
