@@ -9,7 +9,7 @@ use pb::operation::{ClaimOperationRunsRequest, ClaimedRun};
 use server::client::Upstream;
 use server::{Chassis, ConfigError, StartError, ambient};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Status};
@@ -23,6 +23,8 @@ use crate::work::bring_to_an_end;
 const CLAIM_WAIT: Duration = Duration::from_secs(20);
 /// How long its answer may take beyond that.
 const CLAIM_MARGIN: Duration = Duration::from_secs(10);
+/// An answer that came too soon and was empty is followed by the pause of so many failures.
+const SHORT_ANSWER: u32 = 3;
 /// Most runs of one claim, as the service allows.
 const MOST_OF_A_CLAIM: usize = 50;
 /// A page of items with their plans may be large.
@@ -79,11 +81,16 @@ impl Worker {
     async fn claim_until_drained(self) {
         let mut failures = 0;
         while let Some(places) = self.draining.run_until_cancelled(self.places()).await {
+            let asked_at = Instant::now();
             match self.draining.run_until_cancelled(self.claim(places.len())).await {
                 // What this claim may have been granted meanwhile runs out and is rescued.
                 None => break,
                 Some(Ok(claimed)) => {
                     failures = 0;
+                    if claimed.is_empty() && asked_at.elapsed() < CLAIM_WAIT / 2 {
+                        // Whatever makes the service answer at once, it is not asked again at once.
+                        self.draining.run_until_cancelled(sleep(pause(SHORT_ANSWER))).await;
+                    }
                     for (claimed, place) in claimed.into_iter().zip(places) {
                         self.begin(claimed, place);
                     }

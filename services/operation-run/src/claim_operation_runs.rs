@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::run::RunType;
-use server::{Caller, Deadline};
+use server::{Caller, Deadline, Failure};
 use tokio::time::{Instant, timeout_at};
 
 use crate::Runs;
@@ -27,7 +27,7 @@ pub struct Claim {
     pub wait: Duration,
 }
 
-/// Claims runs. Empty when there was none until the wait was over, the call's time was nearly up, or we are draining.
+/// Claims runs. Empty when there was none until the wait was over or the call's time was nearly up.
 pub async fn claim(runs: &Runs, caller: &Caller, claim: &Claim) -> Result<Vec<Held>> {
     let owned = owned_types(caller)?;
     for run_type in &claim.types {
@@ -42,9 +42,12 @@ pub async fn claim(runs: &Runs, caller: &Caller, claim: &Claim) -> Result<Vec<He
         let claimed =
             store::run::lease::claim(&mut tx, &types, claim.max_runs, &claim.worker, runs.settings.lease_ttl).await?;
         tx.commit().await?;
-        let over = Instant::now() >= until || runs.drain.is_cancelled();
-        if !claimed.is_empty() || over {
+        if !claimed.is_empty() || Instant::now() >= until {
             return Ok(claimed);
+        }
+        if runs.drain.is_cancelled() {
+            // An empty answer would have the worker ask here again.
+            return Err(Failure::draining().into());
         }
         let look = until.min(Instant::now() + LOOK_EVERY);
         tokio::select! {

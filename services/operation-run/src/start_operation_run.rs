@@ -75,8 +75,8 @@ pub async fn start(runs: &Runs, caller: &Caller, start: Start) -> Result<StartRe
         tenants: start.tenants,
         context: start.context,
     };
-    for _ in 0..ROUNDS {
-        if let Some(result) = round(runs, &new, &start.items).await? {
+    for tried in 0..ROUNDS {
+        if let Some(result) = round(runs, &new, &start.items, tried > 0).await? {
             return Ok(match result {
                 StartResult::Queued(_) => {
                     // Only a hint: a waiting claim need not wait for its next look.
@@ -91,10 +91,17 @@ pub async fn start(runs: &Runs, caller: &Caller, start: Start) -> Result<StartRe
     Err(Error::Contended)
 }
 
-/// Tries once; `None` when what was in the way has gone meanwhile.
-async fn round(runs: &Runs, new: &NewRun, items: &[NewItem]) -> Result<Option<StartResult>> {
+/// Tries once; `None` when what was in the way has gone meanwhile, or the request had been answered before.
+///
+/// `look_first`: for an earlier answer to the same request. Most requests are new, so the first try does without: what it
+/// made is rolled back when the answer's primary key says that it was not new.
+async fn round(runs: &Runs, new: &NewRun, items: &[NewItem], look_first: bool) -> Result<Option<StartResult>> {
     let mut tx = runs.db.workspace(new.workspace.uuid()).await?;
-    if let Some(answer) = store::start_answer::find(&mut tx, new.workspace, new.request).await? {
+    let answered = match look_first {
+        true => store::start_answer::find(&mut tx, new.workspace, new.request).await?,
+        false => None,
+    };
+    if let Some(answer) = answered {
         if answer.request_hash != new.request_hash {
             return Err(Error::RequestIdReused);
         }
@@ -107,7 +114,9 @@ async fn round(runs: &Runs, new: &NewRun, items: &[NewItem]) -> Result<Option<St
 
     let (result, run, started) = match store::run::start::insert(&mut tx, new).await? {
         Some(seen) => {
-            store::run_item::insert(&mut tx, new.workspace, new.id, items).await?;
+            if !items.is_empty() {
+                store::run_item::insert(&mut tx, new.workspace, new.id, items).await?;
+            }
             (StartResult::Queued(seen), new.id, Started::Queued)
         }
         None => match in_the_way(&mut tx, new).await? {
@@ -115,6 +124,8 @@ async fn round(runs: &Runs, new: &NewRun, items: &[NewItem]) -> Result<Option<St
                 let id = seen.run.id;
                 (StartResult::Deduped(seen), id, Started::Deduped)
             }
+            // What is in the way may be what this very request has made.
+            Some(StartResult::ScopeBusy(_)) if !look_first => return Ok(None),
             // Nothing was made and nothing joined: asking again is asking anew.
             other => return Ok(other),
         },

@@ -169,31 +169,27 @@ pub struct NewIntent {
 /// `INVALID_ARGUMENT` for an item the run does not have, [`Error::ItemSettled`] for one that has its outcome. The caller
 /// rolls back.
 pub async fn record_intents(connection: &mut PgConnection, by: Recorder, intents: &[NewIntent]) -> Result<()> {
-    let ordinals: Vec<i32> = intents.iter().map(|intent| intent.ordinal).collect();
-    sqlx::query(
-        "UPDATE operation.run_item i SET intent_attempt = $3, intent_fence = $4, intent_hash = g.hash,
-             intent_action = g.action, intent_at = clock_timestamp()
-         FROM unnest($5::int[], $6::bytea[], $7::text[]) AS g(ordinal, hash, action)
-         WHERE i.workspace_id = $1 AND i.run_id = $2 AND i.ordinal = g.ordinal AND i.state = 'pending'
-             AND (i.intent_fence, i.intent_hash, i.intent_action) IS DISTINCT FROM ($4, g.hash, g.action)",
-    )
-    .bind(by.workspace.uuid())
-    .bind(by.run.uuid())
-    .bind(i32::try_from(by.attempt).unwrap_or(i32::MAX))
-    .bind(by.fence)
-    .bind(&ordinals)
-    .bind(intents.iter().map(|intent| intent.desired_hash.as_bytes().to_vec()).collect::<Vec<_>>())
-    .bind(intents.iter().map(|intent| intent.action).collect::<Vec<_>>())
-    .execute(&mut *connection)
-    .await?;
     let not_pending: Option<(i32, Option<String>)> = sqlx::query_as(
-        "SELECT g.ordinal, i.state FROM unnest($3::int[]) AS g(ordinal)
+        // The items are seen as they were before the update, and the run is held: nobody else changes them meanwhile.
+        "WITH given AS (
+             SELECT * FROM unnest($5::int[], $6::bytea[], $7::text[]) AS g(ordinal, hash, action)),
+         recorded AS (
+             UPDATE operation.run_item i SET intent_attempt = $3, intent_fence = $4, intent_hash = g.hash,
+                 intent_action = g.action, intent_at = clock_timestamp()
+             FROM given g
+             WHERE i.workspace_id = $1 AND i.run_id = $2 AND i.ordinal = g.ordinal AND i.state = 'pending'
+                 AND (i.intent_fence, i.intent_hash, i.intent_action) IS DISTINCT FROM ($4, g.hash, g.action))
+         SELECT g.ordinal, i.state FROM given g
          LEFT JOIN operation.run_item i ON i.workspace_id = $1 AND i.run_id = $2 AND i.ordinal = g.ordinal
          WHERE i.state IS DISTINCT FROM 'pending' ORDER BY g.ordinal LIMIT 1",
     )
     .bind(by.workspace.uuid())
     .bind(by.run.uuid())
-    .bind(&ordinals)
+    .bind(i32::try_from(by.attempt).unwrap_or(i32::MAX))
+    .bind(by.fence)
+    .bind(intents.iter().map(|intent| intent.ordinal).collect::<Vec<_>>())
+    .bind(intents.iter().map(|intent| intent.desired_hash.as_bytes().to_vec()).collect::<Vec<_>>())
+    .bind(intents.iter().map(|intent| intent.action).collect::<Vec<_>>())
     .fetch_optional(connection)
     .await?;
     match not_pending {
@@ -238,17 +234,18 @@ impl Settled {
 /// # Errors
 /// `INVALID_ARGUMENT` for an item the run does not have. The caller rolls back.
 pub async fn settle(connection: &mut PgConnection, by: Recorder, reports: &[Report]) -> Result<Settled> {
-    let ordinals: Vec<i32> = reports.iter().map(|report| report.ordinal).collect();
     let reason = |report: &Report| match &report.outcome {
         ItemOutcome::Failed(Failure { code, .. }) | ItemOutcome::Skipped(Failure { code, .. }) => Some(code.clone()),
         ItemOutcome::Pending | ItemOutcome::Succeeded(_) => None,
     };
-    let settled: Settled = sqlx::query_as(
-        "WITH settled AS (
+    let row: SettledRow = sqlx::query_as(
+        "WITH given AS (
+             SELECT * FROM unnest($5::int[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[])
+                 AS g(ordinal, state, effect, reason_code, message, detail, receipt)),
+         settled AS (
              UPDATE operation.run_item i SET state = g.state, effect = g.effect, reason_code = g.reason_code,
                  message = g.message, detail = g.detail::jsonb, receipt = g.receipt::jsonb, attempt = $3, fence = $4
-             FROM unnest($5::int[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[])
-                 AS g(ordinal, state, effect, reason_code, message, detail, receipt)
+             FROM given g
              WHERE i.workspace_id = $1 AND i.run_id = $2 AND i.ordinal = g.ordinal AND i.state = 'pending'
              RETURNING i.state, i.effect)
          SELECT count(*) FILTER (WHERE state = 'succeeded')::int AS succeeded,
@@ -257,37 +254,36 @@ pub async fn settle(connection: &mut PgConnection, by: Recorder, reports: &[Repo
              count(*) FILTER (WHERE effect = 'created')::int AS created,
              count(*) FILTER (WHERE effect = 'updated')::int AS updated,
              count(*) FILTER (WHERE effect = 'deleted')::int AS deleted,
-             count(*) FILTER (WHERE effect = 'unchanged')::int AS unchanged
+             count(*) FILTER (WHERE effect = 'unchanged')::int AS unchanged,
+             (SELECT min(g.ordinal) FROM given g WHERE NOT EXISTS (SELECT FROM operation.run_item i
+                 WHERE i.workspace_id = $1 AND i.run_id = $2 AND i.ordinal = g.ordinal)) AS unknown
          FROM settled",
     )
     .bind(by.workspace.uuid())
     .bind(by.run.uuid())
     .bind(i32::try_from(by.attempt).unwrap_or(i32::MAX))
     .bind(by.fence)
-    .bind(&ordinals)
+    .bind(reports.iter().map(|report| report.ordinal).collect::<Vec<_>>())
     .bind(reports.iter().map(|report| report.outcome.state().as_str()).collect::<Vec<_>>())
     .bind(reports.iter().map(|report| report.outcome.effect().map_or("none", ItemEffect::as_str)).collect::<Vec<_>>())
     .bind(reports.iter().map(reason).collect::<Vec<_>>())
     .bind(reports.iter().map(|report| report.message.clone()).collect::<Vec<_>>())
     .bind(json_texts(reports.iter().map(|report| &report.detail)))
     .bind(reports.iter().map(|report| report.receipt.as_ref().map(Value::to_string)).collect::<Vec<_>>())
-    .fetch_one(&mut *connection)
+    .fetch_one(connection)
     .await?;
-    let unknown: Option<i32> = sqlx::query_scalar(
-        "SELECT g.ordinal FROM unnest($3::int[]) AS g(ordinal)
-         WHERE NOT EXISTS (SELECT FROM operation.run_item i
-             WHERE i.workspace_id = $1 AND i.run_id = $2 AND i.ordinal = g.ordinal)
-         ORDER BY g.ordinal LIMIT 1",
-    )
-    .bind(by.workspace.uuid())
-    .bind(by.run.uuid())
-    .bind(&ordinals)
-    .fetch_optional(connection)
-    .await?;
-    match unknown {
-        None => Ok(settled),
+    match row.unknown {
+        None => Ok(row.settled),
         Some(ordinal) => Err(unknown_item("outcomes", ordinal)),
     }
+}
+
+#[derive(FromRow)]
+struct SettledRow {
+    #[sqlx(flatten)]
+    settled: Settled,
+    /// An item that was named and is not there.
+    unknown: Option<i32>,
 }
 
 /// What the items that a run leaves behind are given as their outcome.

@@ -115,6 +115,18 @@ async fn a_run_is_worked_on_to_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_claim_may_wait_longer_for_a_run_than_a_lease_lasts() {
+    let world = World::with(&["--lease-ttl-ms=500"]).await;
+    let (writes, _, _) = Writes::new(1, 100);
+    let _service = promotion_service(&world, &[0], writes);
+    // Time passes: the claim is at the service by then, and waits.
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let run = world.queued_promotion(30).await;
+    let ended = completed(&world, &run).await;
+    assert_eq!((ended.outcome(), ended.attempt), (OperationRunOutcome::Succeeded, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_the_run_after_the_item_it_is_at() {
     let world = World::with(&["--lease-ttl-ms=600"]).await;
     let (writes, gate, written) = Writes::new(1, 2);
