@@ -47,12 +47,12 @@ async fn the_demo_holds_every_state_every_readiness_and_most_reasons() -> Result
     assert_eq!(states.iter().map(|(_, count)| count).sum::<i32>(), counts.total());
 
     let preflight = story.preflight(&selection).await?;
-    let mut told: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut told: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for subject in &preflight.subjects {
         assert_eq!(subject.reasons.is_empty(), subject.readiness() == Readiness::Ready, "{subject:?}");
         for reason in &subject.reasons {
             assert!(reason.message.ends_with('.') || reason.message.ends_with(')'), "no sentence: {reason:?}");
-            told.entry(&reason.reason).or_default().push(&subject.display_name);
+            told.entry(&reason.reason).or_default().insert(&subject.subject_key);
         }
     }
     let missing: BTreeSet<_> = REASONS.into_iter().filter(|reason| !told.contains_key(reason)).collect();
