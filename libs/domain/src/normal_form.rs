@@ -32,6 +32,7 @@ use serde_json::Value;
 
 pub use assignment::{AssignmentsForm, assignments_form};
 pub(crate) use assignment::{direct_assignments, filter_rule, group_rule, has_filter};
+pub(crate) use mark::secret as secret_marker;
 pub use mark::{is_secret, marked};
 pub use noise::{COMMON_STRIP, MOMENTS};
 pub(crate) use noise::{bound_field, is_annotation, is_common_noise, is_masked, is_secret_setting};

@@ -2,6 +2,7 @@
 
 mod content;
 mod facts;
+mod redact;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use crate::normal_form::{assignments_form, normal_form, straighten};
 use crate::reference::{NameTable, Reference};
 
 pub use content::content_hash;
+pub use redact::redact;
 
 /// An observed object, ready to be stored as an inventory item and (its raw content) as a policy version.
 #[derive(Debug, Clone, PartialEq)]

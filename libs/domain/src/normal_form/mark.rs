@@ -16,7 +16,8 @@ pub fn is_secret(value: &Value) -> bool {
     matches!(marked(value), Some(("$secret", _)))
 }
 
-pub(super) fn secret() -> Value {
+/// What stands in place of a secret.
+pub(crate) fn secret() -> Value {
     json!({ "$secret": true })
 }
 

@@ -1,7 +1,7 @@
 //! Captures the content an object has before a worker changes it. For our own services.
 
 use domain::id::{Hash, PolicyVersionId, RunId};
-use domain::observe::observe;
+use domain::observe::{observe, redact};
 use serde_json::Value;
 use server::ambient;
 use server::caller::Caller;
@@ -53,10 +53,12 @@ pub async fn capture_pre_image(state: &State, caller: &Caller, request: &Capture
     if let Some(version) = sought.find(&mut tx).await? {
         return Ok(version);
     }
+    // What is to be changed may hold secrets that the provider gives back: they are not written down.
+    let stored = redact(contract, content);
     let new = NewVersion {
         id: PolicyVersionId(ambient::fresh_id()),
         external_id: observed.external_id.clone(),
-        content,
+        content: &stored,
         content_hash: observed.content_hash,
         normal_hash: observed.normal_hash,
     };

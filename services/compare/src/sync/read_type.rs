@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::contract::Contract;
-use domain::observe::{Observation, observe};
+use domain::observe::{Observation, observe, redact};
 use domain::preflight::CoverageState;
 use domain::reference::NameTable;
 use graph::{CapturedObject, Client, GraphError, Kind};
@@ -124,7 +124,9 @@ fn observe_one(contract: &Contract, object: CapturedObject, names: &NameTable) -
         Ok(observed) if is_storable(&raw, &observed) => {
             let mut observed: Observation = observed;
             observed.facts.complete &= complete;
-            Some(Seen { raw, observed })
+            // Whatever the provider gave back: a secret is not written down.
+            let content = redact(contract, &raw).into_owned();
+            Some(Seen { content, observed })
         }
         Ok(_) => None,
         Err(why) => {

@@ -20,8 +20,8 @@ const BATCH: usize = 100;
 /// One object as seen.
 #[derive(Debug)]
 pub(super) struct Seen {
-    /// What the provider said.
-    pub(super) raw: Value,
+    /// What the provider said, without its secrets.
+    pub(super) content: Value,
     /// What it means.
     pub(super) observed: Observation,
 }
@@ -60,7 +60,7 @@ async fn record_batch(
     let known = store::item_write::known(&mut tx, workspace_id, tenant_id, policy_type, &ids).await?;
     let (mut whole, mut halves, mut versions) = (Vec::new(), Vec::new(), Vec::new());
     for seen in &batch {
-        let Seen { raw, observed } = seen;
+        let Seen { content, observed } = seen;
         match known.get(observed.external_id.as_str()) {
             // Half an object proves that it is there. It must not take the place of what was once read wholly.
             Some(_) if !observed.facts.complete => halves.push(observed.external_id.as_str()),
@@ -72,7 +72,7 @@ async fn record_batch(
                 versions.push(NewVersion {
                     id,
                     external_id: observed.external_id.clone(),
-                    content: raw,
+                    content,
                     content_hash: observed.content_hash,
                     normal_hash: observed.normal_hash,
                 });
