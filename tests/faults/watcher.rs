@@ -60,11 +60,14 @@ impl Watcher {
     }
 
     /// Waits until a state like this was seen.
-    pub(crate) async fn sees(&mut self, wanted: impl FnMut(&OperationRun) -> bool) -> Result<OperationRun> {
-        let mut wanted = wanted;
+    pub(crate) async fn sees(&mut self, mut wanted: impl FnMut(&OperationRun) -> bool) -> Result<OperationRun> {
         let seen = self.latest.wait_for(|run| run.as_ref().is_some_and(&mut wanted));
         let seen = tokio::time::timeout(LIMIT, seen).await.context("a watcher waited too long")?;
-        seen.context("the watcher has stopped")?.clone().context("it has seen something")
+        if let Ok(run) = seen {
+            return run.clone().context("it has seen something");
+        }
+        let seen = (&mut self.task).await??;
+        bail!("the watched run ended without being as wanted: {:?}", seen.last)
     }
 
     /// Waits for the end of the run and gives what was seen.

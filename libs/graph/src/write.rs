@@ -100,7 +100,12 @@ pub async fn update(
     let updated = match client.call(&Call::write(method, &place, &body)).await {
         Ok(success) => success,
         Err(Refusal::NotApplied(error)) => return Outcome::NotApplied(error),
-        Err(Refusal::Unknown(error)) => return Outcome::Unknown { error, external_id: Some(external_id.to_owned()) },
+        Err(Refusal::Unknown(error)) => {
+            // Every request of an update sets a state, so what follows may follow whether this one arrived or not: otherwise
+            // a provider that is only ever heard half would never be brought to the desired state. Its errors tell nothing new.
+            let _ = after_update(client, contract, write, payload, external_id).await;
+            return Outcome::Unknown { error, external_id: Some(external_id.to_owned()) };
+        }
     };
     let receipt =
         Receipt { request_id: updated.request_id.clone(), external_id: external_id.to_owned(), status: updated.status };
@@ -145,10 +150,14 @@ async fn after_update(
     id: &str,
 ) -> Result<(), GraphError> {
     let object = place::written(contract, write, id);
+    let mut sent = Ok(());
     if let Some(follow_up) = &write.follow_up {
-        send_parts(client, contract, write.style, follow_up, &object, parts(contract, payload), false).await?;
+        sent = send_parts(client, contract, write.style, follow_up, &object, parts(contract, payload), false).await;
     }
-    assign::assign(client, contract, &object, payload, false).await
+    if sent.as_ref().is_err_and(|error| error.kind != Kind::UnknownOutcome) {
+        return sent;
+    }
+    sent.and(assign::assign(client, contract, &object, payload, false).await)
 }
 
 /// `fresh`: the object was created a moment ago, so it has no parts yet and may not be visible everywhere.

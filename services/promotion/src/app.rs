@@ -56,7 +56,8 @@ impl App {
 pub async fn run(config: Config) -> Result<(), StartError> {
     let chassis = Chassis::start(&config.server, "promotion-service", pb::FILE_DESCRIPTOR_SET)?;
     graph::check_registry().map_err(|error| StartError::service("the contracts of this build are not valid", error))?;
-    let settings = pg::Settings::new(&config.database_url, chassis.name()).max_connections(config.database_connections);
+    let settings =
+        pg::Settings::new(config.database_url.expose(), chassis.name()).max_connections(config.database_connections);
     let database = pg::Db::connect(&settings)
         .await
         .map_err(|error| StartError::service("cannot connect to the database (--database-url)", error))?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Parser;
+use server::Secret;
 use server::config::{ServerArgs, duration};
 
 /// promotion-service: applies the ready subjects of a promotion preflight to the target tenant.
@@ -15,7 +16,7 @@ pub struct Config {
 
     /// PostgreSQL, as the role `tenantatlas_promotion`: it reads access facts and owns nothing.
     #[arg(long, env = "TENANTATLAS_DATABASE_URL", hide_env_values = true)]
-    pub database_url: String,
+    pub database_url: Secret,
     /// Connections to it.
     #[arg(long, env = "TENANTATLAS_DATABASE_CONNECTIONS", default_value_t = 5)]
     pub database_connections: u32,

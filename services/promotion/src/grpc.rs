@@ -24,7 +24,7 @@ impl PromotionService for Promotions {
         request: Request<ExecutePromotionRequest>,
     ) -> Result<Response<ExecutePromotionResponse>, Status> {
         let caller = caller(&request)?;
-        let parsed = convert::parse_execute_promotion(request.into_inner())?;
+        let parsed = convert::parse_execute_promotion(request.into_inner(), self.0.registry)?;
         Ok(Response::new(execute_promotion(&self.0, &caller, parsed).await?))
     }
 

@@ -1,7 +1,9 @@
 //! The worker of `promotion.execute`. It keeps nothing of its own: what it knows of earlier attempts stands in the run.
 
+mod effort;
 mod item;
 mod material;
+mod patience;
 mod report;
 mod trouble;
 

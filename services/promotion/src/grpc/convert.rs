@@ -1,8 +1,7 @@
 //! Messages to values and back: free functions, one a message.
 
-use std::collections::BTreeSet;
-
 use domain::confirmation::Confirmation;
+use domain::contract::Registry;
 use domain::id::{ExternalId, Hash, PolicyType, PolicyVersionId, SubjectKey};
 use domain::plan::{ExpectedTarget, PlanItem, ReferenceName};
 use domain::run::RunType;
@@ -21,30 +20,50 @@ use crate::execute_promotion::Request;
 
 /// More keys than this cannot come from a person's selection; whoever wants all names none.
 const MOST_SUBJECT_KEYS: usize = 5000;
+/// A stored subject key has at most this many bytes.
+const MOST_SUBJECT_KEY_CHARS: usize = 2000;
+const MOST_PLATFORMS: usize = 50;
+/// Of a policy type, a platform, a part of a name.
+const MOST_NEEDLE_CHARS: usize = 200;
 
 /// ExecutePromotion's request, checked field by field.
-pub(crate) fn parse_execute_promotion(request: ExecutePromotionRequest) -> Result<Request, Failure> {
+pub(crate) fn parse_execute_promotion(
+    request: ExecutePromotionRequest,
+    registry: &Registry,
+) -> Result<Request, Failure> {
     // The digest covers what was sent, so that any change of it under the same id is noticed.
     let digest = Hash::of(request.encode_to_vec());
     let id = fields::id("request_id", &request.request_id)?;
     let selection = fields::required("selection", request.selection)?;
-    let brief = parse_selection(&selection)?;
+    let brief = parse_selection(&selection, registry)?;
     let fingerprint = fields::text("preflight_fingerprint", &request.preflight_fingerprint, 64)?.to_owned();
     let confirmation = parse_confirmation(fields::required("confirmation", request.confirmation)?)?;
     Ok(Request { id, digest, brief, selection, fingerprint, confirmation })
 }
 
-fn parse_selection(selection: &CompareSelection) -> Result<Brief, Failure> {
+/// The same limits as compare-service's: what is malformed is said before anybody is asked whether it exists.
+fn parse_selection(selection: &CompareSelection, registry: &Registry) -> Result<Brief, Failure> {
+    let texts = |field: &str, values, most, most_chars| {
+        fields::texts(&format!("selection.{field}"), values, most, most_chars)
+            .map(|set| set.into_iter().collect::<Vec<_>>())
+    };
+    let name_contains = fields::optional_text("selection.name_contains", &selection.name_contains, MOST_NEEDLE_CHARS)?;
     let brief = Brief {
         workspace_id: fields::id("selection.workspace_id", &selection.workspace_id)?,
         source_tenant_id: fields::id("selection.source_tenant_id", &selection.source_tenant_id)?,
         target_tenant_id: fields::id("selection.target_tenant_id", &selection.target_tenant_id)?,
-        policy_types: as_set(&selection.policy_types),
-        platforms: as_set(&selection.platforms),
-        name_contains: selection.name_contains.trim().to_owned(),
-        subject_keys: as_set(&selection.subject_keys),
+        policy_types: texts("policy_types", &selection.policy_types, registry.len(), MOST_NEEDLE_CHARS)?,
+        platforms: texts("platforms", &selection.platforms, MOST_PLATFORMS, MOST_NEEDLE_CHARS)?,
+        name_contains: name_contains.unwrap_or_default().to_owned(),
+        subject_keys: texts("subject_keys", &selection.subject_keys, MOST_SUBJECT_KEYS, MOST_SUBJECT_KEY_CHARS)?,
         include_assignments: selection.include_assignments,
     };
+    if let Some(unknown) = brief.policy_types.iter().find(|policy_type| registry.get(policy_type).is_none()) {
+        return Err(Failure::invalid_argument(
+            "selection.policy_types",
+            format!("{unknown:?} is not a known policy type"),
+        ));
+    }
     if brief.source_tenant_id == brief.target_tenant_id {
         return Err(Failure::new(
             server::Category::InvalidArgument,
@@ -52,15 +71,7 @@ fn parse_selection(selection: &CompareSelection) -> Result<Brief, Failure> {
             "source and target must be two tenants: a tenant is not promoted to itself",
         ));
     }
-    if brief.subject_keys.len() > MOST_SUBJECT_KEYS {
-        let why = format!("must hold at most {MOST_SUBJECT_KEYS} keys");
-        return Err(Failure::invalid_argument("selection.subject_keys", why));
-    }
     Ok(brief)
-}
-
-fn as_set(values: &[String]) -> Vec<String> {
-    values.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn parse_confirmation(confirmation: PromotionConfirmation) -> Result<Confirmation, Failure> {
@@ -168,7 +179,7 @@ mod tests {
                 workspace_id: WORKSPACE.into(),
                 source_tenant_id: SOURCE.into(),
                 target_tenant_id: TARGET.into(),
-                policy_types: vec!["b".into(), "a".into(), "b".into()],
+                policy_types: vec!["roleScopeTag".into(), "assignmentFilter".into(), "roleScopeTag".into()],
                 ..Default::default()
             }),
             preflight_fingerprint: "ab".repeat(32),
@@ -184,7 +195,7 @@ mod tests {
     fn refused(change: impl FnOnce(&mut ExecutePromotionRequest)) -> String {
         let mut request = request();
         change(&mut request);
-        match parse_execute_promotion(request) {
+        match parse_execute_promotion(request, graph::registry()) {
             Ok(_) => panic!("it was taken"),
             Err(failure) => format!("{} {}", failure.reason(), failure.message()),
         }
@@ -192,8 +203,8 @@ mod tests {
 
     #[test]
     fn a_whole_request_is_read() {
-        let parsed = parse_execute_promotion(request()).unwrap();
-        assert_eq!(parsed.brief.policy_types, ["a", "b"], "a list that means a set is one");
+        let parsed = parse_execute_promotion(request(), graph::registry()).unwrap();
+        assert_eq!(parsed.brief.policy_types, ["assignmentFilter", "roleScopeTag"], "a list that means a set is one");
         assert_eq!((parsed.confirmation.ready_count, parsed.confirmation.excluded_count), (3, 0));
     }
 
@@ -214,6 +225,11 @@ mod tests {
                 selection(|selection| selection.subject_keys = (0..=5000).map(|n| n.to_string()).collect()),
                 "FIELD_INVALID selection.subject_keys",
             ),
+            (
+                selection(|selection| selection.policy_types = vec!["nonsense".into()]),
+                "FIELD_INVALID selection.policy_types",
+            ),
+            (selection(|selection| selection.platforms = vec![" ".into()]), "FIELD_INVALID selection.platforms[0]"),
             // A count that is not given is not zero.
             (
                 confirmation(|confirmation| confirmation.excluded_count = None),
@@ -232,7 +248,7 @@ mod tests {
     fn any_change_of_the_body_changes_the_digest() {
         let mut other = request();
         other.confirmation.as_mut().unwrap().excluded_count = Some(1);
-        let digest = |request| parse_execute_promotion(request).unwrap().digest;
+        let digest = |request| parse_execute_promotion(request, graph::registry()).unwrap().digest;
         assert_eq!(digest(request()), digest(request()));
         assert_ne!(digest(request()), digest(other));
     }

@@ -14,20 +14,19 @@ use domain::plan::{
 };
 use domain::reference::NameTable;
 use domain::run::ItemEffect;
-use graph::{CapturedObject, Outcome, Receipt};
+use graph::{CapturedObject, GraphError, Kind, Outcome, Receipt};
 use pb::inventory::{CapturePreImageRequest, GetPolicyVersionContentRequest};
 use serde_json::Value;
 use tonic::Code;
 
 use super::Promotion;
+use super::effort::Effort;
+use super::patience::patiently;
 use super::report::Done;
 use super::trouble::Trouble;
 
 /// Between two looks at a target that may lag behind.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// Writes of one item in one attempt. More means that the provider neither accepts nor refuses: the item fails.
-const MOST_WRITES: u32 = 3;
-
 /// An item on its way.
 pub(super) struct Item<'p> {
     pub(super) promotion: &'p Promotion,
@@ -49,7 +48,8 @@ impl Item<'_> {
         let contract = self.promotion.contract(&self.plan.policy_type)?;
         let payload = self.payload(contract).await?;
         let settle = self.promotion.settle_rule(contract);
-        let (mut looks, mut since, mut writes) = (0, Instant::now(), 0);
+        let (mut looks, mut since) = (0, Instant::now());
+        let (mut effort, mut doubt) = (Effort::default(), None);
         loop {
             looks += 1;
             let absence =
@@ -65,16 +65,14 @@ impl Item<'_> {
                     self.promotion.pause(LOOK_AGAIN_AFTER).await?;
                     continue;
                 }
-                Decision::Create | Decision::Update { .. } if writes >= MOST_WRITES => {
-                    let message = "the provider neither accepts nor refuses this content; try again later";
-                    return Ok(Done::failed("PROVIDER_OUTCOME_UNKNOWN", message));
+                Decision::Create | Decision::Update { .. } if !effort.allows_another(&look.now) => {
+                    return Ok(given_up(doubt));
                 }
                 Decision::Create => self.create(contract, &payload).await?,
                 Decision::Update { external_id, effect } => {
                     self.update(contract, &payload, &look, external_id, effect).await?
                 }
             };
-            writes += 1;
             match written {
                 Written::Applied { receipt, effect } => {
                     if let Some(done) = self.settle(contract, &settle, receipt, effect).await? {
@@ -83,7 +81,7 @@ impl Item<'_> {
                 }
                 Written::Refused(done) => return Ok(done),
                 // Only reading tells, and reading may lag: the clock of absence starts now.
-                Written::Unknown => {}
+                Written::Unknown(error) => doubt = Some(error),
             }
             (looks, since) = (0, Instant::now());
         }
@@ -97,7 +95,8 @@ impl Item<'_> {
             tenant_id: promotion.brief.source_tenant_id.to_string(),
             policy_version_id: self.plan.source_version.to_string(),
         };
-        let content = match promotion.app.inventory().get_policy_version_content(request).await {
+        let read = || async { promotion.app.inventory().get_policy_version_content(request.clone()).await };
+        let content = match patiently(read).await {
             Ok(response) => response.into_inner().content_json,
             Err(status) if status.code() == Code::NotFound => {
                 return Err(Trouble::item(
@@ -202,7 +201,8 @@ impl Item<'_> {
             content_json: current.to_string().into_bytes(),
             run_id: promotion.run_id(),
         };
-        promotion.app.inventory().capture_pre_image(request).await.map_err(|status| Trouble::away(&status))?;
+        let keep = || async { promotion.app.inventory().capture_pre_image(request.clone()).await };
+        patiently(keep).await.map_err(|status| Trouble::away(&status))?;
         Ok(())
     }
 
@@ -237,7 +237,7 @@ impl Item<'_> {
 enum Written {
     Applied { receipt: Receipt, effect: ItemEffect },
     Refused(Done),
-    Unknown,
+    Unknown(GraphError),
 }
 
 impl Written {
@@ -247,8 +247,20 @@ impl Written {
             Outcome::NotApplied(error) => Self::Refused(Done::failed(error.reason_code, error.message)),
             Outcome::Unknown { error, .. } => {
                 tracing::info!(reason = error.reason_code, "the outcome of a write is not known; reading the target");
-                Self::Unknown
+                Self::Unknown(error)
             }
+        }
+    }
+}
+
+/// What an item fails for when the target stays as it is, whatever is written.
+fn given_up(doubt: Option<GraphError>) -> Done {
+    match doubt {
+        // A later request of a write that takes several was refused, and that is definite.
+        Some(error) if error.kind != Kind::UnknownOutcome => Done::failed(error.reason_code, error.message),
+        _ => {
+            let message = "the provider neither accepts nor refuses this content; try again later";
+            Done::failed("PROVIDER_OUTCOME_UNKNOWN", message)
         }
     }
 }

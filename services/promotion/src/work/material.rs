@@ -7,6 +7,7 @@ use pb::inventory::ListReferenceNamesRequest;
 use pb::tenant::GetProviderConnectionRequest;
 use tonic::Code;
 
+use super::patience::patiently;
 use super::trouble::Trouble;
 use crate::app::App;
 
@@ -21,8 +22,7 @@ pub(super) async fn connect(
     tenant: TenantId,
 ) -> Result<Client, Trouble> {
     let request = GetProviderConnectionRequest { workspace_id: workspace.to_string(), tenant_id: tenant.to_string() };
-    let response = app.tenants().get_provider_connection(request).await;
-    let connection = match response {
+    let connection = match patiently(|| async { app.tenants().get_provider_connection(request.clone()).await }).await {
         Ok(response) => response.into_inner().provider_connection.ok_or_else(missing_connection)?,
         Err(status) if matches!(status.code(), Code::FailedPrecondition | Code::NotFound) => {
             return Err(missing_connection());
@@ -67,8 +67,8 @@ pub(super) async fn names(app: &App, workspace: WorkspaceId, tenant: TenantId) -
             page_size: PAGE_SIZE,
             page_token,
         };
-        let page = app.inventory().list_reference_names(request).await.map_err(|status| Trouble::away(&status))?;
-        let page = page.into_inner();
+        let page = patiently(|| async { app.inventory().list_reference_names(request.clone()).await }).await;
+        let page = page.map_err(|status| Trouble::away(&status))?.into_inner();
         for name in page.names {
             table.insert_subject(name.kind.as_str(), &name.external_id, &SubjectKey::new(name.subject_key), &name.name);
         }
