@@ -68,7 +68,7 @@ async fn a_generated_preflight_is_audited_once(story: &Story, selection: &Compar
     let [entry] = entries.as_slice() else { panic!("one entry, not {entries:?}") };
     assert_eq!((entry.actor_subject.as_str(), entry.actor_name.as_str()), ("manager@demo.example", "Marco Manager"));
     assert_eq!(entry.tenant_id, selection.target_tenant_id);
-    assert_eq!(entry.related_tenant_ids, [selection.source_tenant_id.clone()]);
+    assert_eq!(entry.related_tenant_ids.as_slice(), std::slice::from_ref(&selection.source_tenant_id));
     assert!(entry.run_id.is_empty(), "a preflight is no run");
     let (detail, counts) = (detail(entry), first.counts.context("a preflight counts")?);
     assert_eq!(detail["source_tenant_id"], selection.source_tenant_id);

@@ -4,6 +4,7 @@
 mod access_matrix;
 mod audit;
 mod buf_lint;
+mod cancel;
 mod demo_data;
 mod hidden_is_absent;
 mod roundtrip;

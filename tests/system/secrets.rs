@@ -53,7 +53,7 @@ async fn no_secret_is_written_down_anywhere() -> Result<()> {
     Ok(())
 }
 
-/// An administrator of the tenant sets up two policies with secrets in them.
+/// An administrator of the tenant sets up policies with secrets in them.
 async fn put_secrets(story: &Story, tenant: &EmulatedTenant) -> Result<()> {
     let setting = |definition: &str, value: serde_json::Value| {
         json!({
@@ -96,7 +96,19 @@ async fn put_secrets(story: &Story, tenant: &EmulatedTenant) -> Result<()> {
             "value": PROXY_PASSWORD,
         }],
     });
-    story.provider.graph(tenant, Method::POST, "/deviceManagement/deviceConfigurations", &proxy).await?;
+    let ios = json!({
+        "@odata.type": "#microsoft.graph.iosWiFiConfiguration",
+        "displayName": "Wi-Fi - Guest key for phones",
+        "description": "",
+        "roleScopeTagIds": ["0"],
+        "networkName": "guests",
+        "ssid": "guests",
+        "wiFiSecurityType": "wpa2Personal",
+        "preSharedKey": WIFI_KEY,
+    });
+    for profile in [proxy, ios] {
+        story.provider.graph(tenant, Method::POST, "/deviceManagement/deviceConfigurations", &profile).await?;
+    }
     Ok(())
 }
 

@@ -32,7 +32,7 @@ async fn what_may_not_begin_leaves_nothing_behind() -> Result<()> {
     us3_2_who_may_look_may_not_execute(&story, &selection, &preflight).await?;
     us3_3_a_tenant_becomes_inaccessible_after_the_preflight(&story, &selection, &preflight).await?;
     us3_1_selection_and_preflight_are_preserved_through_refusals(&story, &selection, &preflight).await?;
-    us2_3_a_target_out_of_service_is_a_closed_gate(&story, &selection, &preflight).await?;
+    us2_3_a_closed_gate_of_the_target_blocks_everything(&story, &selection, &preflight).await?;
     us3_3_the_evidence_changes_after_the_preflight(&story, &selection, &preflight).await?;
 
     assert_eq!(rows::count_runs(&story.rows, "promotion.execute").await?, 0);
@@ -198,23 +198,31 @@ async fn us3_1_selection_and_preflight_are_preserved_through_refusals(
     Ok(())
 }
 
-async fn us2_3_a_target_out_of_service_is_a_closed_gate(
+/// The gates of this release: a target that is not in service, and one whose provider cannot be reached.
+async fn us2_3_a_closed_gate_of_the_target_blocks_everything(
     story: &Story,
     selection: &CompareSelection,
     preflight: &GeneratePromotionPreflightResponse,
 ) -> Result<()> {
-    set_lifecycle(story, "archived").await?;
-    let answer = job::execute(&story.manager, selection, preflight).await;
-    assert_refused(answer, Code::FailedPrecondition, "PREFLIGHT_STALE");
-    let closed = story.preflight(selection).await?;
-    assert_eq!(closed.counts.context("a preflight counts")?.ready, Some(0));
-    for subject in &closed.subjects {
-        let reasons: Vec<_> = subject.reasons.iter().map(|reason| reason.reason.as_str()).collect();
-        assert!(reasons.contains(&"TARGET_TENANT_NOT_OPERABLE"), "{}: {reasons:?}", subject.display_name);
+    let gates = [
+        ("TARGET_TENANT_NOT_OPERABLE", SHUT_TENANT, REOPEN_TENANT),
+        ("PROVIDER_CONNECTION_MISSING", SHUT_CONNECTION, REOPEN_CONNECTION),
+    ];
+    for (reason, shut, reopen) in gates {
+        behind_the_services(story, shut).await?;
+        let answer = job::execute(&story.manager, selection, preflight).await;
+        assert_refused(answer, Code::FailedPrecondition, "PREFLIGHT_STALE");
+        let closed = story.preflight(selection).await?;
+        assert_eq!(closed.counts.context("a preflight counts")?.ready, Some(0));
+        for subject in &closed.subjects {
+            let reasons: Vec<_> = subject.reasons.iter().map(|reason| reason.reason.as_str()).collect();
+            assert!(reasons.contains(&reason), "{}: {reasons:?}", subject.display_name);
+        }
+        let answer = job::execute(&story.manager, selection, &closed).await;
+        assert_refused(answer, Code::FailedPrecondition, "NOTHING_READY");
+        behind_the_services(story, reopen).await?;
     }
-    let answer = job::execute(&story.manager, selection, &closed).await;
-    assert_refused(answer, Code::FailedPrecondition, "NOTHING_READY");
-    set_lifecycle(story, "active").await
+    Ok(())
 }
 
 /// Last of all: what was read of the source is no longer what the preflight rested on.
@@ -262,15 +270,14 @@ async fn set_tenant_role(story: &Story, persona: Persona, tenant_id: &str, role:
     Ok(())
 }
 
-/// Behind the services' back: nothing in the API of this release archives a tenant.
-async fn set_lifecycle(story: &Story, lifecycle: &str) -> Result<()> {
-    let changed = sqlx::query(
-        "UPDATE tenant.tenant SET lifecycle = $2, archived_at = CASE WHEN $2 = 'archived' THEN now() END WHERE id = $1::uuid",
-    )
-    .bind(&story.scene.target.tenant_id)
-    .bind(lifecycle)
-    .execute(&story.rows)
-    .await?;
+const SHUT_TENANT: &str = "UPDATE tenant.tenant SET lifecycle = 'archived', archived_at = now() WHERE id = $1::uuid";
+const REOPEN_TENANT: &str = "UPDATE tenant.tenant SET lifecycle = 'active', archived_at = NULL WHERE id = $1::uuid";
+const SHUT_CONNECTION: &str = "UPDATE tenant.provider_connection SET state = 'disabled' WHERE tenant_id = $1::uuid";
+const REOPEN_CONNECTION: &str = "UPDATE tenant.provider_connection SET state = 'unverified' WHERE tenant_id = $1::uuid";
+
+/// Changes the target behind the services' back: nothing in the API of this release archives or disconnects a tenant.
+async fn behind_the_services(story: &Story, statement: &'static str) -> Result<()> {
+    let changed = sqlx::query(statement).bind(&story.scene.target.tenant_id).execute(&story.rows).await?;
     assert_eq!(changed.rows_affected(), 1);
     Ok(())
 }

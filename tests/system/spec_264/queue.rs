@@ -2,6 +2,7 @@
 //! summary), in one scene.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::slice::from_ref;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -61,7 +62,7 @@ async fn us1_1_only_ready_subjects_enter_the_run(
     assert_eq!((run.status(), run.outcome()), (OperationRunStatus::Queued, OperationRunOutcome::Pending));
     assert_eq!(run.r#type, "promotion.execute");
     assert_eq!(run.tenant_id, story.scene.target.tenant_id);
-    assert_eq!(run.related_tenant_ids, [story.scene.source.tenant_id.clone()]);
+    assert_eq!(run.related_tenant_ids.as_slice(), from_ref(&story.scene.source.tenant_id));
     assert_eq!(run.initiator_name, "Marco Manager");
 
     let items = job::items(&story.manager, &run.run_id).await?;
@@ -175,7 +176,7 @@ async fn fr011_start_and_end_are_audited(story: &Story, run: &OperationRun) -> R
             ("manager@demo.example", "Marco Manager")
         );
         assert_eq!(entry.tenant_id, story.scene.target.tenant_id);
-        assert_eq!(entry.related_tenant_ids, [story.scene.source.tenant_id.clone()]);
+        assert_eq!(entry.related_tenant_ids.as_slice(), from_ref(&story.scene.source.tenant_id));
         let detail = to_json(entry.detail.as_ref().context("an entry has a detail")?);
         assert_eq!(detail["source_tenant_id"], story.scene.source.tenant_id, "{detail}");
         assert_eq!(detail["target_tenant_id"], story.scene.target.tenant_id, "{detail}");
