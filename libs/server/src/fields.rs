@@ -1,6 +1,8 @@
 //! Reading the fields of a request: each parser takes the field's path in the message and says precisely what is wrong
 //! with its value (INVALID_ARGUMENT with a BadRequest detail).
 
+use std::collections::BTreeSet;
+
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -56,6 +58,16 @@ pub fn optional_text<'a>(field: &str, value: &'a str, most: usize) -> Result<Opt
         return Err(Failure::invalid_argument(field, "must not contain control characters"));
     }
     Ok(Some(value).filter(|value| !value.is_empty()))
+}
+
+/// A list of texts that means a set: at most `most` of them, each as [`text()`] takes it; `repeated` paths show the index.
+pub fn texts(field: &str, values: &[String], most: usize, most_chars: usize) -> Result<BTreeSet<String>, Failure> {
+    if values.len() > most {
+        return Err(Failure::invalid_argument(field, format!("must have at most {most} entries")));
+    }
+    let one =
+        |(index, value): (usize, &String)| text(&format!("{field}[{index}]"), value, most_chars).map(str::to_owned);
+    values.iter().enumerate().map(one).collect()
 }
 
 /// A message-typed field that must be there.

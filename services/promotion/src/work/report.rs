@@ -49,8 +49,8 @@ impl Done {
 
     fn without_effect(state: ItemState, reason: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         // Names and the provider's words may hold control characters; a message is one line.
-        let message = message.into().chars().map(|c| if c.is_control() { ' ' } else { c });
-        let message = message.take(MOST_MESSAGE_CHARS).collect();
+        let words: String = message.into();
+        let message = words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_MESSAGE_CHARS).collect();
         Self { state, effect: None, reason: reason.into(), message, external_id: None, receipt: None }
     }
 
