@@ -14,7 +14,7 @@ use crate::state::State;
 use crate::sync;
 
 /// The newest migration this service reads or writes columns of.
-const SCHEMA: i64 = 10;
+const SCHEMA: i64 = 13;
 
 /// Reads the options of the process and serves until told to stop.
 pub async fn run() -> Result<(), StartError> {

@@ -1,5 +1,6 @@
 //! compare-service over a real socket, with a private PostgreSQL, a real issuer, the provider's stand-in, and a stand-in for
 //! operation-run-service at the wire.
+#![allow(clippy::disallowed_methods, reason = "tests and tools make their own ids and read the clock")]
 
 // The dev crate links far more than a test of a service should; its issuer is one file.
 #[allow(dead_code, unreachable_pub)]
