@@ -53,9 +53,9 @@ impl EmulatedTenant {
         &self.secret
     }
 
-    /// The variable by which workers find the secret.
+    /// The variable by which workers find the secret: the one name they read for this tenant.
     fn variable(&self) -> String {
-        format!("ATLAS_PROVIDER_SECRET_{}", self.external_id.replace('-', "_").to_uppercase())
+        format!("TENANTATLAS_PROVIDER_SECRET_{}", self.external_id.replace('-', "_").to_uppercase())
     }
 }
 

@@ -85,5 +85,6 @@ pub async fn run(config: Config) -> Result<(), StartError> {
 
 /// One provider of Graph clients for the process, so that tenants are paced together.
 pub(crate) fn provider(config: &Config) -> graph::Provider {
-    graph::Provider::new(graph::Settings { timeout: config.provider_timeout, ..Default::default() })
+    let settings = graph::Settings { timeout: config.provider_timeout, ..Default::default() };
+    graph::Provider::new(settings, config.provider.clone())
 }

@@ -43,8 +43,15 @@ pub struct Config {
     /// Longest time one request to the provider may take.
     #[arg(long, env = "TENANTATLAS_PROVIDER_TIMEOUT", value_parser = duration, default_value = "60s")]
     pub provider_timeout: Duration,
+    /// What provider connections may be.
+    #[command(flatten)]
+    pub provider: graph::ProviderRules,
     /// Overrides how long the target is watched before an object that was not found after a write of unknown outcome is
     /// believed to be absent. By default it depends on the type: 30 s for Intune, 90 s for Entra.
     #[arg(long, env = "TENANTATLAS_PROVIDER_SETTLE", value_parser = duration)]
     pub provider_settle: Option<Duration>,
+    /// How long a run waits before it is taken up again when the provider was away; doubled with every attempt, of which there
+    /// are six before the items it was away for fail.
+    #[arg(long, env = "TENANTATLAS_PROVIDER_POSTPONE", value_parser = duration, default_value = "5s")]
+    pub provider_postpone: Duration,
 }

@@ -6,7 +6,7 @@ use domain::id::{Hash, RequestId};
 use domain::plan::{Plan, PlanItem, plan};
 use domain::run::RunType;
 use pb::compare::{CompareSelection, DerivePromotionPlanRequest, DerivePromotionPlanResponse};
-use pb::operation::{LookupOperationRunRequest, NewRunItem, OperationRun, StartOperationRunRequest, StartOutcome};
+use pb::operation::{LookupOperationRunRequest, NewRunItem, StartOperationRunRequest};
 use pb::promotion::ExecutePromotionResponse;
 use serde_json::json;
 use server::structure::to_struct;
@@ -39,8 +39,8 @@ pub(crate) async fn execute_promotion(
 ) -> Result<ExecutePromotionResponse, Failure> {
     authorize(app, caller, &request.brief).await?;
     // First of all: a repeated request must find its run, although the preflight it was made for is long gone.
-    if let Some(run) = lookup(app, caller, &request).await? {
-        return Ok(queued(run));
+    if let Some(earlier) = lookup(app, caller, &request).await? {
+        return Ok(earlier);
     }
     let derived = app
         .compare(caller)
@@ -70,7 +70,8 @@ async fn authorize(app: &App, caller: &Caller, brief: &Brief) -> Result<(), Fail
     Ok(())
 }
 
-async fn lookup(app: &App, caller: &Caller, request: &Request) -> Result<Option<OperationRun>, Failure> {
+/// What an earlier request with this id was answered, if it made or joined a run.
+async fn lookup(app: &App, caller: &Caller, request: &Request) -> Result<Option<ExecutePromotionResponse>, Failure> {
     let found = app
         .runs(caller)
         .lookup_operation_run(LookupOperationRunRequest {
@@ -79,8 +80,10 @@ async fn lookup(app: &App, caller: &Caller, request: &Request) -> Result<Option<
             request_digest: request.digest.as_bytes().to_vec(),
         })
         .await
-        .map_err(Failure::from_upstream)?;
-    Ok(found.into_inner().run)
+        .map_err(Failure::from_upstream)?
+        .into_inner();
+    let answer = |run| ExecutePromotionResponse { outcome: found.outcome, run: Some(run), ..Default::default() };
+    Ok(found.run.map(answer))
 }
 
 /// What was confirmed must be what would happen now.
@@ -186,8 +189,4 @@ fn label(item: &PlanItem) -> String {
     let line: String =
         item.label.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_LABEL_CHARS).collect();
     if line.trim().is_empty() { item.subject_key.to_string() } else { line }
-}
-
-fn queued(run: OperationRun) -> ExecutePromotionResponse {
-    ExecutePromotionResponse { outcome: StartOutcome::Queued.into(), run: Some(run), ..Default::default() }
 }

@@ -15,7 +15,8 @@ use domain::id::{ExternalId, Hash, PolicyType};
 use domain::plan::{Action, Intent, PlanItem, SettleRule, waves};
 use domain::reference::NameTable;
 use domain::run::RunType;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
+use graph::GraphError;
 use pb::operation::{ClaimedItem, ItemState};
 use server::structure::from_struct;
 use server::{Chassis, StartError};
@@ -35,15 +36,21 @@ pub(crate) fn start(chassis: &Chassis, app: &App, config: &Config) -> Result<(),
         provider: app::provider(config),
         items_at_once: config.worker_items.max(1),
         settle: config.provider_settle,
+        postpone: config.provider_postpone,
     };
     worker::start(chassis, &app.operation_runs, config.worker_runs, vec![Box::new(handler)])
 }
+
+/// Attempts after which a provider that is still away fails the items it was needed for.
+const MOST_ATTEMPTS: i32 = 6;
 
 struct Promote {
     app: App,
     provider: graph::Provider,
     items_at_once: usize,
     settle: Option<Duration>,
+    /// Before a run that the provider was away for is taken up again; doubled with every attempt.
+    postpone: Duration,
 }
 
 #[tonic::async_trait]
@@ -71,6 +78,7 @@ impl Handler for Promote {
                 Ok(Ending::Blocked { reason: reason.into(), message: message.into() })
             }
             Err(Trouble::Item { reason, message }) => Ok(Ending::Blocked { reason: reason.into_owned(), message }),
+            Err(Trouble::Provider(error)) => Ok(self.postponed(session, &error)),
             Err(Trouble::Run(error)) => Err(error),
         }
     }
@@ -99,10 +107,28 @@ impl Promote {
             for position in wave.filter(|position| is_open(&claimed[*position])) {
                 open.push(promotion.bring_to_outcome(&claimed[position], &plans[position]));
             }
-            stream::iter(open).buffer_unordered(self.items_at_once).try_collect::<()>().await?;
+            // Whatever one of them meets, the others are brought to their outcomes: none is left in the middle of a write.
+            let ended: Vec<_> = stream::iter(open).buffer_unordered(self.items_at_once).collect().await;
+            ended.into_iter().collect::<Result<(), _>>()?;
         }
         Ok(())
     }
+
+    /// The provider is away: later, and later each time.
+    fn postponed(&self, session: &RunSession, error: &GraphError) -> Ending {
+        let doublings = u32::try_from(session.run().attempt.clamp(1, MOST_ATTEMPTS) - 1).unwrap_or(0);
+        let delay = self.postpone * 2_u32.pow(doublings);
+        Ending::Postponed {
+            delay: delay.max(error.retry_after.unwrap_or_default()),
+            reason: error.reason_code.to_owned(),
+        }
+    }
+}
+
+fn cancelled_in_flight() -> Done {
+    let message =
+        "the run was cancelled while this item was being written; it may be applied in part: compare the subject again";
+    Done::failed("RUN_CANCELLED", message)
 }
 
 fn is_open(item: &ClaimedItem) -> bool {
@@ -137,16 +163,19 @@ impl Promotion {
             return Ok(());
         }
         let ordinal = claimed.item.as_ref().map_or(0, |item| item.ordinal);
-        let item = Item { promotion: self, ordinal, plan: plan.clone(), intent };
-        let done = match item.work().await {
+        let mut item = Item { promotion: self, ordinal, plan: plan.clone(), intent, created: None };
+        let worked = item.work().await;
+        let in_flight = item.intent.is_some();
+        let done = match worked {
             Ok(done) => done,
             Err(Trouble::Item { reason, message }) => Done::failed(reason, message),
-            // An earlier attempt may have written it; we looked, it is not as wanted, and the run may write no more.
-            Err(Trouble::Run(WorkError::Stopped)) if intent.is_some() => Done::failed(
-                "RUN_CANCELLED",
-                "the run was cancelled while this item was being written; it may be applied in part: compare the subject again",
-            ),
+            // It may have been written; it is not as wanted or cannot be looked at, and the run may write no more.
+            Err(Trouble::Run(WorkError::Stopped)) if in_flight => cancelled_in_flight(),
+            Err(Trouble::Provider(_)) if in_flight && self.session.cancelled() => cancelled_in_flight(),
             Err(Trouble::Run(WorkError::Stopped)) => return Ok(()),
+            Err(Trouble::Provider(error)) if self.session.run().attempt >= MOST_ATTEMPTS => {
+                Done::failed(error.reason_code, error.message)
+            }
             Err(trouble) => return Err(trouble),
         };
         if let Some(external_id) = done.external_id() {
@@ -178,12 +207,17 @@ impl Promotion {
         Ok(self.session.intend(ordinal, action.as_str(), desired.as_bytes()).await?)
     }
 
-    /// Waits, unless the lease is lost meanwhile.
+    /// Waits between two looks, unless the lease is lost meanwhile. A process that is going down does not wait out a target
+    /// that lags: what is in flight is looked at again by whoever claims the run next.
     async fn pause(&self, how_long: Duration) -> Result<(), Trouble> {
         tokio::select! {
-            () = self.session.lost() => Err(WorkError::Lost.into()),
-            () = tokio::time::sleep(how_long) => Ok(()),
+            () = self.session.lost() => return Err(WorkError::Lost.into()),
+            () = tokio::time::sleep(how_long) => {}
         }
+        if self.app.drain.is_cancelled() {
+            return Err(WorkError::Away("this process is going down".to_owned()).into());
+        }
+        Ok(())
     }
 
     fn target_names(&self) -> Arc<NameTable> {

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::{Database, EmulatedTenant, Process, Recipe};
 use crate::issuer::{Issuer, IssuerConfig, PersonaClaims, SigningKey};
@@ -22,6 +24,8 @@ pub struct Timing {
     pub provider_settle: Option<Duration>,
     /// Longest time of one request to the provider.
     pub provider_timeout: Option<Duration>,
+    /// How long a run waits first when the provider was away.
+    pub provider_postpone: Option<Duration>,
 }
 
 impl Timing {
@@ -32,6 +36,7 @@ impl Timing {
             rescue_interval: Some(Duration::from_millis(200)),
             provider_settle: Some(Duration::from_secs(1)),
             provider_timeout: Some(Duration::from_secs(5)),
+            provider_postpone: Some(Duration::from_millis(100)),
         }
     }
 }
@@ -119,7 +124,7 @@ impl Shared<'_> {
     pub(super) fn compare(&self, runs: &str, tenants: &[EmulatedTenant]) -> Result<Recipe> {
         let mut recipe = self.service("compare-service", 1)?;
         recipe.env.insert("TENANTATLAS_OPERATION_RUN_ENDPOINT".into(), runs.to_owned());
-        add_secrets(&mut recipe, tenants);
+        add_provider(&mut recipe, tenants);
         Ok(recipe)
     }
 
@@ -135,7 +140,8 @@ impl Shared<'_> {
         recipe.env.insert("TENANTATLAS_OPERATION_RUN_ENDPOINT".into(), runs.to_owned());
         set_duration(&mut recipe, "TENANTATLAS_PROVIDER_SETTLE", self.timing.provider_settle);
         set_duration(&mut recipe, "TENANTATLAS_PROVIDER_TIMEOUT", self.timing.provider_timeout);
-        add_secrets(&mut recipe, tenants);
+        set_duration(&mut recipe, "TENANTATLAS_PROVIDER_POSTPONE", self.timing.provider_postpone);
+        add_provider(&mut recipe, tenants);
         Ok(recipe)
     }
 
@@ -158,7 +164,9 @@ impl Shared<'_> {
     }
 }
 
-fn add_secrets(recipe: &mut Recipe, tenants: &[EmulatedTenant]) {
+/// The provider's stand-in is on this machine, which a real provider never is.
+fn add_provider(recipe: &mut Recipe, tenants: &[EmulatedTenant]) {
+    recipe.env.insert("TENANTATLAS_PROVIDER_ALLOW_LOOPBACK".into(), "true".into());
     for tenant in tenants {
         recipe.env.insert(tenant.variable(), tenant.secret.clone());
     }
@@ -170,6 +178,19 @@ fn set_duration(recipe: &mut Recipe, variable: &str, value: Option<Duration>) {
     }
 }
 
+/// Ports that the system gives nobody by itself, on any of the usual platforms: a process that is killed must find its own
+/// free when it is started again, whatever else has been started meanwhile.
+const PORTS: std::ops::Range<u32> = 20_000..32_000;
+
 fn free_address() -> Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+    // Everybody begins somewhere else, so that stacks side by side do not ask for the same.
+    static NEXT: LazyLock<AtomicU32> = LazyLock::new(|| AtomicU32::new(uuid::Uuid::new_v4().as_fields().0));
+    for _ in PORTS {
+        let port = PORTS.start + NEXT.fetch_add(1, Ordering::Relaxed) % (PORTS.end - PORTS.start);
+        let address = format!("127.0.0.1:{port}");
+        if TcpListener::bind(&address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port of {PORTS:?} is free")
 }

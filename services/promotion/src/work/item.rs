@@ -23,7 +23,7 @@ use super::Promotion;
 use super::effort::Effort;
 use super::patience::patiently;
 use super::report::Done;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, is_passing_provider};
 
 /// Between two looks at a target that may lag behind.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -33,6 +33,8 @@ pub(super) struct Item<'p> {
     pub(super) ordinal: i32,
     pub(super) plan: PlanItem,
     pub(super) intent: Option<Intent>,
+    /// The id of an object that this attempt created, as far as it got: from then on there is nothing to search for.
+    pub(super) created: Option<ExternalId>,
 }
 
 /// The target as one look found it.
@@ -44,7 +46,7 @@ struct Look {
 
 impl Item<'_> {
     /// Brings the item to its outcome.
-    pub(super) async fn work(mut self) -> Result<Done, Trouble> {
+    pub(super) async fn work(&mut self) -> Result<Done, Trouble> {
         let contract = self.promotion.contract(&self.plan.policy_type)?;
         let payload = self.payload(contract).await?;
         let settle = self.promotion.settle_rule(contract);
@@ -54,7 +56,10 @@ impl Item<'_> {
             looks += 1;
             let absence =
                 Absence { reads: looks, since_attempt: since.elapsed().try_into().unwrap_or(time::Duration::MAX) };
-            let look = self.look(contract, absence.is_settled(&settle)).await?;
+            let Some(look) = self.look(contract, absence.is_settled(&settle)).await? else {
+                self.promotion.pause(LOOK_AGAIN_AFTER).await?;
+                continue;
+            };
             let decision = step(&self.plan, self.intent.as_ref(), &look.now);
             tracing::debug!(ordinal = self.ordinal, ?decision, "decided");
             let written = match decision {
@@ -64,6 +69,11 @@ impl Item<'_> {
                 Decision::ReadAgain => {
                     self.promotion.pause(LOOK_AGAIN_AFTER).await?;
                     continue;
+                }
+                Decision::Create if self.created.is_some() => {
+                    let message =
+                        "the provider created the object and does not show it; sync the target and compare again";
+                    return Ok(Done::failed("VERIFICATION_FAILED", message));
                 }
                 Decision::Create | Decision::Update { .. } if !effort.allows_another(&look.now) => {
                     return Ok(given_up(doubt));
@@ -81,7 +91,10 @@ impl Item<'_> {
                 }
                 Written::Refused(done) => return Ok(done),
                 // Only reading tells, and reading may lag: the clock of absence starts now.
-                Written::Unknown(error) => doubt = Some(error),
+                Written::Unknown { error, external_id } => {
+                    self.created = self.created.take().or(external_id);
+                    doubt = Some(error);
+                }
             }
             (looks, since) = (0, Instant::now());
         }
@@ -104,7 +117,7 @@ impl Item<'_> {
                     "the source's captured content is gone; sync the source tenant",
                 ));
             }
-            Err(status) => return Err(Trouble::away(&status)),
+            Err(status) => return Err(Trouble::of_item(&status)),
         };
         let raw: Value = serde_json::from_slice(&content)
             .map_err(|_| Trouble::item("CONTENT_INVALID", "the source's captured content is not JSON"))?;
@@ -118,40 +131,42 @@ impl Item<'_> {
             .map_err(|unmapped| unmapped_trouble(&unmapped))
     }
 
-    /// Reads everything in the target that this item is about.
-    async fn look(&self, contract: &Contract, absence_settled: bool) -> Result<Look, Trouble> {
+    /// Reads everything in the target that this item is about. `None` when it could not be read whole and may be later: right
+    /// after a write its parts can lag behind.
+    async fn look(&self, contract: &Contract, settled: bool) -> Result<Option<Look>, Trouble> {
         let client = &self.promotion.client;
         let expected = match &self.plan.expected_target {
             Some(expected) => graph::read_one(client, contract, expected.external_id.as_str()).await?,
             None => None,
         };
-        let matches = match (&expected, &self.plan.expected_target) {
+        let matches = match (&expected, &self.created) {
             // The object to be updated is there: whether others share its name changes nothing.
-            (Some(_), Some(_)) => Vec::new(),
-            _ => graph::find_by_key(client, contract, &self.plan.subject_key).await?,
+            (Some(_), _) => Vec::new(),
+            (None, Some(created)) => graph::read_one(client, contract, created.as_str()).await?.into_iter().collect(),
+            (None, None) => graph::find_by_key(client, contract, &self.plan.subject_key).await?,
         };
         let mut objects = Vec::new();
-        let mut found = |captured: &CapturedObject| -> Result<Found, Trouble> {
-            let (external_id, hash) = self.seen(contract, captured)?;
+        let mut found = Vec::new();
+        for captured in expected.iter().chain(&matches) {
+            let Some((external_id, hash)) = self.seen(contract, captured)? else {
+                if self.intent.is_some() && !settled {
+                    return Ok(None);
+                }
+                return Err(incomplete(captured));
+            };
             objects.push((external_id.clone(), captured.raw.clone()));
-            Ok(Found { external_id, hash })
-        };
-        let expected = expected.as_ref().map(&mut found).transpose()?;
-        let mut matches = matches.iter().map(&mut found).collect::<Result<Vec<_>, _>>()?;
-        matches.extend(expected.clone());
-        Ok(Look { now: TargetNow { expected, matches, absence_settled }, objects })
+            found.push(Found { external_id, hash });
+        }
+        let expected = expected.and_then(|_| found.first().cloned());
+        Ok(Some(Look { now: TargetNow { expected, matches: found, absence_settled: settled }, objects }))
     }
 
-    /// What an object of the target means now.
-    fn seen(&self, contract: &Contract, captured: &CapturedObject) -> Result<(ExternalId, Hash), Trouble> {
+    /// What an object of the target means now; `None` when it was not read whole.
+    fn seen(&self, contract: &Contract, captured: &CapturedObject) -> Result<Option<(ExternalId, Hash)>, Trouble> {
         if !captured.complete {
-            let fault = captured.fault.as_ref().map_or_else(String::new, |fault| format!(": {}", fault.message));
-            return Err(Trouble::item(
-                "TARGET_READ_INCOMPLETE",
-                format!("the target's object could not be read whole{fault}"),
-            ));
+            return Ok(None);
         }
-        self.hash(contract, &captured.raw, &self.promotion.target_names())
+        self.hash(contract, &captured.raw, &self.promotion.target_names()).map(Some)
     }
 
     fn hash(&self, contract: &Contract, raw: &Value, names: &NameTable) -> Result<(ExternalId, Hash), Trouble> {
@@ -170,7 +185,7 @@ impl Item<'_> {
     async fn create(&mut self, contract: &Contract, payload: &Payload) -> Result<Written, Trouble> {
         self.intend(Action::Create).await?;
         let outcome = graph::create(&self.promotion.client, contract, payload).await;
-        Ok(Written::of(outcome, ItemEffect::Created))
+        Written::of(outcome, ItemEffect::Created)
     }
 
     async fn update(
@@ -187,7 +202,7 @@ impl Item<'_> {
         self.keep_pre_image(&external_id, current).await?;
         self.intend(Action::Update).await?;
         let outcome = graph::update(&self.promotion.client, contract, external_id.as_str(), payload, current).await;
-        Ok(Written::of(outcome, effect))
+        Written::of(outcome, effect)
     }
 
     /// What the target has before we change it, as a version of the target's own.
@@ -202,7 +217,7 @@ impl Item<'_> {
             run_id: promotion.run_id(),
         };
         let keep = || async { promotion.app.inventory().capture_pre_image(request.clone()).await };
-        patiently(keep).await.map_err(|status| Trouble::away(&status))?;
+        patiently(keep).await.map_err(|status| Trouble::of_item(&status))?;
         Ok(())
     }
 
@@ -218,7 +233,8 @@ impl Item<'_> {
         loop {
             reads += 1;
             let read = graph::read_one(&self.promotion.client, contract, &receipt.external_id).await?;
-            let hash = read.as_ref().map(|object| self.seen(contract, object)).transpose()?.map(|(_, hash)| hash);
+            let hash =
+                read.as_ref().map(|object| self.seen(contract, object)).transpose()?.flatten().map(|(_, hash)| hash);
             let elapsed = since.elapsed().try_into().unwrap_or(time::Duration::MAX);
             let settled = Absence { reads, since_attempt: elapsed }.is_settled(rule);
             match verify(hash, self.plan.desired_hash, settled) {
@@ -237,17 +253,18 @@ impl Item<'_> {
 enum Written {
     Applied { receipt: Receipt, effect: ItemEffect },
     Refused(Done),
-    Unknown(GraphError),
+    Unknown { error: GraphError, external_id: Option<ExternalId> },
 }
 
 impl Written {
-    fn of(outcome: Outcome, effect: ItemEffect) -> Self {
+    fn of(outcome: Outcome, effect: ItemEffect) -> Result<Self, Trouble> {
         match outcome {
-            Outcome::Applied(receipt) => Self::Applied { receipt, effect },
-            Outcome::NotApplied(error) => Self::Refused(Done::failed(error.reason_code, error.message)),
-            Outcome::Unknown { error, .. } => {
+            Outcome::Applied(receipt) => Ok(Self::Applied { receipt, effect }),
+            Outcome::NotApplied(error) if is_passing_provider(&error) => Err(Trouble::Provider(error)),
+            Outcome::NotApplied(error) => Ok(Self::Refused(Done::failed(error.reason_code, error.message))),
+            Outcome::Unknown { error, external_id } => {
                 tracing::info!(reason = error.reason_code, "the outcome of a write is not known; reading the target");
-                Self::Unknown(error)
+                Ok(Self::Unknown { error, external_id: external_id.map(ExternalId::new) })
             }
         }
     }
@@ -263,6 +280,12 @@ fn given_up(doubt: Option<GraphError>) -> Done {
             Done::failed("PROVIDER_OUTCOME_UNKNOWN", message)
         }
     }
+}
+
+fn incomplete(captured: &CapturedObject) -> Trouble {
+    let fault = captured.fault.as_ref().map_or_else(String::new, |fault| format!(": {}", fault.message));
+    let message = format!("the target's object could not be read whole{fault}");
+    Trouble::item("TARGET_READ_INCOMPLETE", message)
 }
 
 fn unmapped_trouble(unmapped: &Unmapped) -> Trouble {

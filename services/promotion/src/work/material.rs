@@ -27,7 +27,7 @@ pub(super) async fn connect(
         Err(status) if matches!(status.code(), Code::FailedPrecondition | Code::NotFound) => {
             return Err(missing_connection());
         }
-        Err(status) => return Err(Trouble::away(&status)),
+        Err(status) => return Err(Trouble::of_run(&status)),
     };
     let credential: CredentialReference =
         connection.credential_reference.parse().map_err(|error| unusable_connection(&error))?;
@@ -68,7 +68,7 @@ pub(super) async fn names(app: &App, workspace: WorkspaceId, tenant: TenantId) -
             page_token,
         };
         let page = patiently(|| async { app.inventory().list_reference_names(request.clone()).await }).await;
-        let page = page.map_err(|status| Trouble::away(&status))?.into_inner();
+        let page = page.map_err(|status| Trouble::of_run(&status))?.into_inner();
         for name in page.names {
             table.insert_subject(name.kind.as_str(), &name.external_id, &SubjectKey::new(name.subject_key), &name.name);
         }
