@@ -127,6 +127,7 @@ async fn the_hidden_and_the_absent_are_told_by_the_same_bytes() -> Result<()> {
             }
         }
     }
+    what_is_reserved_to_services_is_refused_whether_it_exists_or_not(&world).await?;
     // Nor does the owner of a workspace learn what there is in another one.
     for Question { what, method, request, .. } in &QUESTIONS {
         let ask = async |place: Place| {
@@ -137,6 +138,20 @@ async fn the_hidden_and_the_absent_are_told_by_the_same_bytes() -> Result<()> {
         assert_eq!(hidden.status().code(), Code::NotFound, "{what} for the owner of another workspace");
         let absent = if names_a_workspace_only(request) { Place::InventedWorkspace } else { Place::InventedThing };
         assert_eq!(ask(absent).await?, hidden, "{what} for the owner of another workspace");
+    }
+    Ok(())
+}
+
+async fn what_is_reserved_to_services_is_refused_whether_it_exists_or_not(world: &World) -> Result<()> {
+    let method = "tenantatlas.inventory.v1.InventoryService/GetPolicyVersionContent";
+    let template = r#"{"workspace_id": "$workspace", "tenant_id": "$source", "policy_version_id": "$version"}"#;
+    for caller in ["outsider", "owner"] {
+        let refused = world.call(method, &world.request(template, Place::Existing), caller).await?.comparable();
+        assert_eq!(refused.status().code(), Code::PermissionDenied);
+        for place in Place::ALL {
+            let answer = world.call(method, &world.request(template, place), caller).await?.comparable();
+            assert_eq!(answer, refused, "{caller}: {place:?}");
+        }
     }
     Ok(())
 }

@@ -46,6 +46,7 @@ async fn our_demo_promoted_into_an_empty_tenant_compares_identical() -> Result<(
 }
 
 #[tokio::test]
+#[allow(clippy::print_stdout)] // the figures, for whoever asks with --nocapture
 async fn exported_baselines_promoted_into_an_empty_tenant_compare_identical() -> Result<()> {
     let Some(exports) = exports("exports make the round trip") else { return Ok(()) };
     let mut folders = folders_of(&exports)?;
@@ -68,6 +69,7 @@ async fn exported_baselines_promoted_into_an_empty_tenant_compare_identical() ->
         .buffered(AT_ONCE)
         .try_collect()
         .await?;
+    println!("{all:#?}");
     let promoted: usize = all.iter().map(|figures| figures.promoted).sum();
     assert!(all[0].promoted >= 50, "{all:?}");
     assert!(promoted >= 300, "{all:?}");
@@ -116,10 +118,13 @@ async fn register(story: &Story, folder: &Path, [source, target]: &[EmulatedTena
 
 /// What became of the subjects of a source.
 #[derive(Debug)]
+#[expect(dead_code, reason = "all of it is shown, and not all of it is asked for")]
 struct Figures {
-    /// Of these, the ones that made the round trip.
+    /// Of the source tenant, by its name.
+    source: String,
+    /// How many made the round trip.
     promoted: usize,
-    #[expect(dead_code, reason = "shown when a count is not what it should be")]
+    /// How many were left out, by reason.
     excluded: BTreeMap<String, i32>,
 }
 
@@ -130,7 +135,7 @@ async fn round_trip(story: &Story, selection: &CompareSelection) -> Result<Figur
     let ready = subjects_of(&preflight, Readiness::Ready);
     let excluded = preflight.reason_counts.iter().map(|line| (line.reason.clone(), line.count())).collect();
     if ready.is_empty() {
-        return Ok(Figures { promoted: 0, excluded });
+        return Ok(Figures { source: preflight.source_tenant_name, promoted: 0, excluded });
     }
     let run = story.promote(selection).await?;
     for item in job::items(&story.manager, &run.run_id).await? {
@@ -151,5 +156,5 @@ async fn round_trip(story: &Story, selection: &CompareSelection) -> Result<Figur
         after.subjects.iter().map(|subject| (subject.subject_key.as_str(), subject.state())).collect();
     let unlike: Vec<_> = ready.keys().filter(|key| states.get(*key) != Some(&CompareState::Identical)).collect();
     assert!(unlike.is_empty(), "promoted, and not identical: {unlike:#?}");
-    Ok(Figures { promoted: ready.len(), excluded })
+    Ok(Figures { promoted: ready.len(), source: preflight.source_tenant_name.clone(), excluded })
 }

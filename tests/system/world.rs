@@ -12,8 +12,7 @@ use dev::client::Session;
 use dev::issuer::PersonaClaims;
 use dev::job;
 use dev::persona::Persona;
-use dev::scene::{Scene, Script};
-use dev::stack::Plan;
+use dev::scene::Scene;
 use pb::compare::{CompareSelection, CompareState};
 use pb::inventory::{ListInventoryItemsRequest, ListPolicyVersionsRequest, SyncInventoryRequest};
 use pb::operation::OperationRun;
@@ -96,7 +95,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn set() -> Result<Self> {
-        let scene = Scene::set(&Script::own(), Plan::test().await?).await?;
+        let scene = system_tests::scene().await?;
         let servers = Directory::of(&scene.stack.endpoints()?)?;
         let owner = scene.stack.session(Persona::Owner)?;
         let tenants = [scene.source.tenant_id.clone(), scene.target.tenant_id.clone()];
@@ -154,7 +153,14 @@ impl World {
             request = request.replace(&format!("${name}"), &names[name]);
         }
         let content = json!({"id": details["object"], "displayName": "Matrix"}).to_string();
-        request.replace("$content", &STANDARD.encode(content)).replace("$provider_url", &self.provider_url())
+        let request = request.replace("$content", &STANDARD.encode(content));
+        request.replace("$provider_url", &self.provider_url()).replace("$credential", &self.target_credential())
+    }
+
+    /// The one credential reference that the operator's rules allow for a target: both workspaces have the same two tenants.
+    fn target_credential(&self) -> String {
+        let target = self.scene.stack.tenants().get(1);
+        target.and_then(|target| self.scene.stack.provider(target).ok()).map_or_else(String::new, |p| p.credential_reference)
     }
 
     fn provider_url(&self) -> String {

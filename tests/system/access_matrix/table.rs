@@ -134,7 +134,7 @@ pub(super) const ROWS: [Row; 53] = [
     row(
         "tenantatlas.tenant.v1.TenantService/SetProviderConnection",
         r#"{"workspace_id": "$workspace", "tenant_id": "$target", "base_url": "$provider_url",
-            "authority_url": "$provider_url", "client_id": "matrix", "credential_reference": "env:ATLAS_MATRIX"}"#,
+            "authority_url": "$provider_url", "client_id": "matrix", "credential_reference": "$credential"}"#,
         ".N NCCoo UoN",
         HIDDEN,
     ),

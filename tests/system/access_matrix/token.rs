@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 use dev::persona::Persona;
-use dev::scene::{Scene, Script};
-use dev::stack::{Plan, Stack};
+use dev::stack::Stack;
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
 use system_tests::wire::{self, Directory};
@@ -12,7 +11,7 @@ use tonic::Code;
 
 #[tokio::test]
 async fn a_token_that_is_not_good_is_refused_by_every_method() -> Result<()> {
-    let scene = Scene::set(&Script::own(), Plan::test().await?).await?;
+    let scene = system_tests::scene().await?;
     let servers = Directory::of(&scene.stack.endpoints()?)?;
     let bad = bad_tokens(&scene.stack)?;
     for method in wire::methods().keys() {
