@@ -160,7 +160,9 @@ impl World {
     /// The one credential reference that the operator's rules allow for a target: both workspaces have the same two tenants.
     fn target_credential(&self) -> String {
         let target = self.scene.stack.tenants().get(1);
-        target.and_then(|target| self.scene.stack.provider(target).ok()).map_or_else(String::new, |p| p.credential_reference)
+        target
+            .and_then(|target| self.scene.stack.provider(target).ok())
+            .map_or_else(String::new, |p| p.credential_reference)
     }
 
     fn provider_url(&self) -> String {

@@ -9,7 +9,7 @@
 //! * `exchange`: one HTTP request and its answer
 //!
 //! Nothing here knows a database, a run or an RPC. Secrets are read from where a [`CredentialReference`] points, sent to the
-//! token endpoint and nowhere else; traces carry path templates, never ids, and errors carry no ids but the provider's request id.
+//! token endpoint and nowhere else, as far as [`ProviderRules`] allow; traces carry path templates, never ids, and errors carry no ids but the provider's request id.
 
 mod ambient;
 mod approval;
@@ -25,6 +25,7 @@ mod place;
 mod provider;
 mod registry;
 mod retry;
+mod rules;
 mod token;
 mod write;
 
@@ -39,4 +40,5 @@ pub use path::{Path, literal};
 pub use provider::{Provider, Settings};
 pub use registry::{check_registry, registry};
 pub use retry::RetryPolicy;
+pub use rules::{ProviderRules, RuleError, SECRET_PREFIX};
 pub use write::{Outcome, Receipt, create, update};

@@ -10,6 +10,7 @@ use crate::connection::Connection;
 use crate::error::{GraphError, Kind};
 use crate::pacing::{Pacer, PacingLimits};
 use crate::retry::RetryPolicy;
+use crate::rules::ProviderRules;
 
 /// Limits of all calls of a process. The defaults are meant for Microsoft's Graph.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,6 +54,7 @@ pub struct Provider {
 #[derive(Debug)]
 struct Inner {
     settings: Settings,
+    rules: ProviderRules,
     open: Mutex<Open>,
 }
 
@@ -66,18 +68,23 @@ struct Open {
 }
 
 impl Provider {
-    /// A provider with these limits. Nothing is opened yet.
+    /// A provider with these limits, for connections that these rules allow. Nothing is opened yet.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings, rules: ProviderRules) -> Self {
         install_tls_provider();
-        Self { inner: Arc::new(Inner { settings, open: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { settings, rules, open: Mutex::default() }) }
     }
 
     /// The client of a connection; the same connection gets the same client. No request is made.
     ///
     /// # Errors
-    /// Kind `Network`, reason `TLS_NOT_AVAILABLE`, when this machine has no root certificates.
+    /// Kind `Invalid`, reason `PROVIDER_CONNECTION_INVALID`, when the operator's rules do not allow the connection. Kind
+    /// `Network`, reason `TLS_NOT_AVAILABLE`, when this machine has no root certificates.
     pub fn client(&self, connection: &Connection) -> Result<Client, GraphError> {
+        self.inner
+            .rules
+            .permit(connection)
+            .map_err(|why| GraphError::local(Kind::Invalid, "PROVIDER_CONNECTION_INVALID", why.to_string()))?;
         let mut open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = open.clients.get(connection) {
             return Ok(client.clone());
@@ -103,7 +110,7 @@ impl Provider {
 
 impl Default for Provider {
     fn default() -> Self {
-        Self::new(Settings::default())
+        Self::new(Settings::default(), ProviderRules::default())
     }
 }
 

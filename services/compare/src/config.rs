@@ -40,6 +40,10 @@ pub struct Args {
     #[arg(long, env = "TENANTATLAS_PROVIDER_TIMEOUT", value_parser = duration, default_value = "60s")]
     pub provider_timeout: Duration,
 
+    /// What provider connections may be.
+    #[command(flatten)]
+    pub provider: graph::ProviderRules,
+
     /// Evidence older than this is stale: what rests on it is not promoted.
     #[arg(long, env = "TENANTATLAS_STALE_AFTER", value_parser = duration, default_value = "24h")]
     pub stale_after: Duration,

@@ -43,10 +43,12 @@ pub async fn start(args: &Args, chassis: &Chassis) -> Result<Bound, StartError> 
         operation_runs: OperationRuns::new(operation_run.clone()),
         audit: Audit::new(operation_run),
         stale_after: config.stale_after,
+        provider_rules: Arc::new(args.provider.clone()),
         db,
     };
     if args.worker {
-        let provider = Provider::new(Settings { timeout: args.provider_timeout, ..Settings::default() });
+        let settings = Settings { timeout: args.provider_timeout, ..Settings::default() };
+        let provider = Provider::new(settings, args.provider.clone());
         sync::start(chassis, &state.operation_runs, args.worker_runs, state.clone(), provider)?;
     }
     chassis.bind(Api::new(state).services(chassis.limits())).await

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use domain::access::{ActorFacts, Need};
 use domain::contract::Registry;
 use domain::id::{TenantId, WorkspaceId};
+use graph::ProviderRules;
 use server::access::AccessReader;
 use server::caller::{Caller, User};
 use time::Duration;
@@ -27,6 +28,8 @@ pub struct State {
     pub audit: Audit,
     /// Evidence older than this is stale.
     pub stale_after: Duration,
+    /// What provider connections may be.
+    pub provider_rules: Arc<ProviderRules>,
 }
 
 impl State {

@@ -115,11 +115,8 @@ async fn a_timeout_is_doubt_and_never_a_second_create() {
     world
         .emulator
         .add_fault(FaultRule::new(slow).method("POST").path("/deviceManagement/configurationPolicies").times(1));
-    let base = Some(world.emulator.base_url.as_str());
-    let credential = format!("file:{}", world.secret.path().display()).parse().expect("valid");
-    let connection = graph::Connection::new(TARGET, "app", credential, base, base).expect("valid");
-    let hasty = graph::Provider::new(graph::Settings { timeout: Duration::from_millis(150), ..super::fast() });
-    let client = hasty.client(&connection).expect("opens");
+    let hasty = world.provider(graph::Settings { timeout: Duration::from_millis(150), ..super::fast() });
+    let client = hasty.client(&world.connection(TARGET)).expect("opens");
     let outcome = graph::create(&client, contract("settingsCatalogPolicy"), &payload("Slow")).await;
     let Outcome::Unknown { error, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(error.reason_code, "PROVIDER_OUTCOME_UNKNOWN");

@@ -8,6 +8,7 @@ mod round_trip;
 mod samples;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use domain::contract::Contract;
@@ -15,7 +16,7 @@ use domain::id::PolicyType;
 use domain::observe::{Observation, observe};
 use domain::reference::NameTable;
 use graph::{
-    BudgetLimits, CapturedObject, Client, Connection, FamilyLimits, PacingLimits, Provider, Rate, RetryPolicy,
+    BudgetLimits, CapturedObject, Client, Connection, FamilyLimits, PacingLimits, Provider, ProviderRules, Rate, RetryPolicy,
     Settings, registry,
 };
 use graph_emulator::{Emulator, Running, TenantSpec};
@@ -28,7 +29,8 @@ const TARGET: &str = "22222222-2222-2222-2222-222222222222";
 struct World {
     emulator: Running,
     provider: Provider,
-    secret: tempfile::NamedTempFile,
+    /// Secrets by tenant, as an operator would lay them out.
+    secrets: tempfile::TempDir,
 }
 
 impl World {
@@ -40,16 +42,26 @@ impl World {
         let spec = |id: &str| TenantSpec::new(id, id).client("app", "s3cret");
         let emulator = emulator.tenant(spec(SOURCE)).tenant(spec(TARGET));
         let emulator = emulator.start(([127, 0, 0, 1], 0).into()).await.expect("a free port");
-        let secret = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(secret.path(), "s3cret").expect("writable");
-        Self { emulator, provider: Provider::new(fast()), secret }
+        let secrets = tempfile::tempdir().expect("a folder");
+        for tenant in [SOURCE, TARGET] {
+            std::fs::write(secrets.path().join(tenant), "s3cret").expect("writable");
+        }
+        Self { emulator, provider: Provider::new(fast(), rules(secrets.path())), secrets }
     }
 
     fn client(&self, tenant: &str) -> Client {
-        let credential = format!("file:{}", self.secret.path().display()).parse().expect("valid");
+        self.provider.client(&self.connection(tenant)).expect("opens")
+    }
+
+    fn connection(&self, tenant: &str) -> Connection {
+        let credential = format!("file:{}", self.secrets.path().join(tenant).display()).parse().expect("valid");
         let base = Some(self.emulator.base_url.as_str());
-        let connection = Connection::new(tenant, "app", credential, base, base).expect("valid");
-        self.provider.client(&connection).expect("opens")
+        Connection::new(tenant, "app", credential, base, base).expect("valid")
+    }
+
+    /// Another provider of the same world.
+    fn provider(&self, settings: Settings) -> Provider {
+        Provider::new(settings, rules(self.secrets.path()))
     }
 
     fn load(&self, tenant: &str, documents: impl IntoIterator<Item = Value>) {
@@ -58,6 +70,10 @@ impl World {
             assert!(matches!(became, graph_emulator::Became::Object { .. }), "{became:?}: {document}");
         }
     }
+}
+
+fn rules(secrets: &Path) -> ProviderRules {
+    ProviderRules { allow_loopback: true, secret_folder: Some(secrets.to_owned()), ..ProviderRules::default() }
 }
 
 /// Short waits and no pace: what is tested here is what is said, not when.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::payload::Payload;
-use graph::{FamilyLimits, Outcome, PacingLimits, Provider, Rate, Settings};
+use graph::{FamilyLimits, Outcome, PacingLimits, Rate, Settings};
 use graph_emulator::{Emulator, Limits};
 use serde_json::json;
 
@@ -17,10 +17,8 @@ async fn writes_are_spaced_so_that_none_is_refused() {
     let rate = |count, ms| Rate { count, per: Duration::from_millis(ms) };
     let intune = FamilyLimits { writes: rate(5, 1_100), all: rate(50, 1_100) };
     let settings = Settings { pacing: PacingLimits { intune, ..PacingLimits::default() }, ..fast() };
-    let credential = format!("file:{}", world.secret.path().display()).parse().expect("valid");
-    let base = Some(world.emulator.base_url.as_str());
-    let connection = graph::Connection::new(TARGET, "app", credential, base, base).expect("valid");
-    let provider = Provider::new(settings);
+    let connection = world.connection(TARGET);
+    let provider = world.provider(settings);
     let creates = (0..12).map(|i| {
         // Whoever opens the connection again shares its pace.
         let client = provider.client(&connection).expect("opens");

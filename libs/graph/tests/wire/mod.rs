@@ -6,8 +6,8 @@ mod writing;
 
 use std::time::Duration;
 
-use graph::{Connection, CredentialReference, Kind, PacingLimits, Path, Provider, RetryPolicy, Settings};
-use script::{Reply, Script};
+use graph::{Connection, Kind, PacingLimits, Path, Provider, ProviderRules, RetryPolicy, Settings};
+use script::{Reply, Script, TENANT};
 use serde_json::json;
 
 /// Fast repetition, so that a test of six attempts takes milliseconds.
@@ -22,10 +22,17 @@ fn settings() -> Settings {
 }
 
 async fn client(script: &Script) -> graph::Client {
-    let base = script.base();
-    let credential: CredentialReference = format!("file:{}", script.secret().display()).parse().expect("valid");
-    let connection = Connection::new("tenant-1", "client-1", credential, Some(&base), Some(&base)).expect("valid");
-    Provider::new(settings()).client(&connection).expect("opens")
+    let connection = connection(&script.base(), script.secrets());
+    Provider::new(settings(), rules(script.secrets())).client(&connection).expect("opens")
+}
+
+fn connection(base: &str, secrets: &std::path::Path) -> Connection {
+    let credential = format!("file:{}", secrets.join(TENANT).display()).parse().expect("valid");
+    Connection::new(TENANT, "client-1", credential, Some(base), Some(base)).expect("valid")
+}
+
+fn rules(secrets: &std::path::Path) -> ProviderRules {
+    ProviderRules { allow_loopback: true, secret_folder: Some(secrets.to_owned()), ..ProviderRules::default() }
 }
 
 fn policies() -> Path {
@@ -43,6 +50,15 @@ async fn every_call_is_identified_and_authorised() {
     assert_eq!(seen[1].header("authorization"), Some("Bearer t1"));
     assert_eq!(seen[1].header("return-client-request-id"), Some("true"));
     assert_eq!(seen[1].header("client-request-id").map(str::len), Some(36));
+}
+
+#[tokio::test]
+async fn a_connection_the_operator_does_not_allow_is_never_opened() {
+    let script = Script::start(vec![Reply::token("t1")]).await;
+    let provider = Provider::new(settings(), ProviderRules { allow_loopback: false, ..rules(script.secrets()) });
+    let error = provider.client(&connection(&script.base(), script.secrets())).expect_err("refused");
+    assert_eq!((error.kind, error.reason_code), (Kind::Invalid, "PROVIDER_CONNECTION_INVALID"));
+    assert!(script.seen().is_empty());
 }
 
 #[tokio::test]

@@ -67,11 +67,14 @@ struct Shared {
     seen: Mutex<Vec<Seen>>,
 }
 
+/// The one tenant there is.
+pub(crate) const TENANT: &str = "tenant-1";
+
 pub(crate) struct Script {
     port: u16,
     shared: Arc<Shared>,
-    /// Where the client of a test finds its secret, `s3cret`.
-    secret: tempfile::NamedTempFile,
+    /// Where the client of [`TENANT`] finds its secret, `s3cret`.
+    secrets: tempfile::TempDir,
 }
 
 impl Script {
@@ -85,17 +88,18 @@ impl Script {
                 tokio::spawn(serve(stream, Arc::clone(&serving)));
             }
         });
-        let secret = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(secret.path(), "s3cret\n").expect("writable");
-        Self { port, shared, secret }
+        let secrets = tempfile::tempdir().expect("a folder");
+        std::fs::write(secrets.path().join(TENANT), "s3cret\n").expect("writable");
+        Self { port, shared, secrets }
     }
 
     pub(crate) fn base(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub(crate) fn secret(&self) -> &Path {
-        self.secret.path()
+    /// The folder of secrets.
+    pub(crate) fn secrets(&self) -> &Path {
+        self.secrets.path()
     }
 
     pub(crate) fn push(&self, reply: Reply) {

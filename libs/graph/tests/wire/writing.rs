@@ -86,17 +86,15 @@ async fn a_refusal_after_doubt_is_still_doubt() {
 
 #[tokio::test]
 async fn a_provider_that_is_not_there_applied_nothing() {
-    let secret = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(secret.path(), "x").expect("writable");
-    let credential = format!("file:{}", secret.path().display()).parse().expect("valid");
+    let secrets = tempfile::tempdir().expect("a folder");
+    std::fs::write(secrets.path().join(super::TENANT), "x").expect("writable");
     // Bound and closed again: nobody listens there.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port();
     let base = format!("http://127.0.0.1:{closed}");
-    let connection = graph::Connection::new("t", "c", credential, Some(&base), Some(&base)).expect("valid");
+    let provider = graph::Provider::new(super::settings(), super::rules(secrets.path()));
+    let client = provider.client(&super::connection(&base, secrets.path())).expect("opens");
     let (contract, payload) = filter();
-    let outcome =
-        graph::create(&graph::Provider::new(super::settings()).client(&connection).expect("opens"), contract, &payload)
-            .await;
+    let outcome = graph::create(&client, contract, &payload).await;
     let Outcome::NotApplied(error) = outcome else { panic!("{outcome:?}") };
     assert_eq!((error.kind, error.reason_code), (Kind::Network, "PROVIDER_UNREACHABLE"));
 }

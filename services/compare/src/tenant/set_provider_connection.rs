@@ -2,7 +2,7 @@
 
 use domain::access::{Capability, Need};
 use domain::id::{ProviderConnectionId, TenantId, WorkspaceId};
-use graph::{Connection, ConnectionError, CredentialReference};
+use graph::{Connection, ConnectionError, CredentialReference, CredentialReferenceError, ProviderRules, RuleError};
 use server::ambient;
 use server::caller::Caller;
 use server::failure::Failure;
@@ -33,6 +33,8 @@ pub async fn set_provider_connection(
     let need = Need::OnTenant(tenant, Capability::ProviderConnectionManage);
     state.authorise(caller, workspace, &[tenant], &[need]).await?;
     let mut tx = state.db.workspace(workspace.uuid()).await?;
+    let found = store::tenant::find(&mut tx, workspace, tenant).await?.ok_or(Error::NotFound)?;
+    permit(&state.provider_rules, &found.external_tenant_id, &request.route)?;
     // Two changes happen one after the other; the index allows one connection in use.
     store::tenant::lock(&mut tx, workspace, tenant).await?;
     match store::provider_connection::find(&mut tx, workspace, tenant).await? {
@@ -57,10 +59,9 @@ pub fn checked_route(
     client_id: &str,
     credential_reference: &str,
 ) -> std::result::Result<Route, Failure> {
-    let credential: CredentialReference =
-        credential_reference.parse().map_err(|why: graph::CredentialReferenceError| {
-            Failure::invalid_argument("credential_reference", why.to_string())
-        })?;
+    let credential: CredentialReference = credential_reference
+        .parse()
+        .map_err(|why: CredentialReferenceError| Failure::invalid_argument("credential_reference", why.to_string()))?;
     if has_version_segment(base_url) {
         return Err(Failure::invalid_argument(
             "base_url",
@@ -84,6 +85,26 @@ pub fn checked_route(
     })
 }
 
+/// Whether the operator allows this route for this tenant of the provider. The worker asks the same when it opens the connection;
+/// here it is told to whoever makes the mistake.
+fn permit(rules: &ProviderRules, external_tenant_id: &str, route: &Route) -> std::result::Result<(), Failure> {
+    let credential = route
+        .credential_reference
+        .parse()
+        .map_err(|why: CredentialReferenceError| Failure::invalid_argument("credential_reference", why.to_string()))?;
+    let (authority, base) = (Some(route.authority_url.as_str()), Some(route.base_url.as_str()));
+    let connection = Connection::new(external_tenant_id, &route.client_id, credential, authority, base)
+        .map_err(|why| Failure::invalid_argument("base_url", why.to_string()))?;
+    rules.permit(&connection).map_err(|why| {
+        let field = match why {
+            RuleError::AuthorityHost => "authority_url",
+            RuleError::GraphHost => "base_url",
+            RuleError::Variable { .. } | RuleError::File { .. } | RuleError::NoFiles => "credential_reference",
+        };
+        Failure::invalid_argument(field, why.to_string())
+    })
+}
+
 fn has_version_segment(base_url: &str) -> bool {
     matches!(base_url.trim_end_matches('/').rsplit('/').next(), Some("beta" | "v1.0"))
 }
@@ -103,6 +124,27 @@ mod tests {
     fn a_route_is_kept_in_one_spelling() {
         let route = checked_route("https://graph.microsoft.com/", AUTHORITY, "app-1", "file:///run/secret").unwrap();
         assert_eq!((route.base_url.as_str(), route.credential_reference.as_str()), (GRAPH, "file:/run/secret"));
+    }
+
+    #[test]
+    fn what_the_operator_does_not_allow_names_its_field() {
+        const TENANT: &str = "0190b0a4-7c11-7a3e-9d3f-5a1de1b3a001";
+        let own = format!("env:{}{}", graph::SECRET_PREFIX, TENANT.replace('-', "_").to_uppercase());
+        let said = |base: &str, authority: &str, credential: &str| {
+            let route = checked_route(base, authority, "app", credential).unwrap();
+            permit(&ProviderRules::default(), TENANT, &route).map_err(|failure| failure.message().to_owned())
+        };
+        assert_eq!(said(GRAPH, AUTHORITY, &own), Ok(()));
+        for (refused, field) in [
+            (said(GRAPH, "https://evil.example", &own), "authority_url:"),
+            (said(GRAPH, "http://127.0.0.1:1", &own), "authority_url:"),
+            (said("https://evil.example", AUTHORITY, &own), "base_url:"),
+            (said(GRAPH, AUTHORITY, "env:TENANTATLAS_DATABASE_URL"), "credential_reference:"),
+            (said(GRAPH, AUTHORITY, "file:/etc/passwd"), "credential_reference:"),
+        ] {
+            let message = refused.unwrap_err();
+            assert!(message.starts_with(field), "{message}");
+        }
     }
 
     #[test]

@@ -93,7 +93,7 @@ async fn a_run_whose_provider_connection_cannot_be_used_is_blocked() {
 async fn a_credential_that_is_not_there_fails_each_type_with_a_stable_reason() {
     let world = World::start().await;
     let tenant = Synced::new(&world).await;
-    std::fs::remove_file(tenant.folder.path().join("secret")).unwrap();
+    std::fs::remove_file(&tenant.secret).unwrap();
     let (_, items) = tenant.sync(&[SCRIPT]).await;
     assert!(items.iter().all(|item| item.reason == "CREDENTIAL_UNAVAILABLE"), "{items:?}");
     assert_eq!(tenant.coverage(SCRIPT).await.state, "failed");

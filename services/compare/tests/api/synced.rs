@@ -23,8 +23,8 @@ pub(crate) struct Synced<'w> {
     pub(crate) external_id: String,
     pub(crate) workspace_id: String,
     pub(crate) tenant_id: String,
-    /// Holds the credential while the test runs.
-    pub(crate) folder: tempfile::TempDir,
+    /// The file with the credential.
+    pub(crate) secret: std::path::PathBuf,
 }
 
 impl<'w> Synced<'w> {
@@ -41,8 +41,7 @@ impl<'w> Synced<'w> {
         let client_id = fresh();
         let tenant = TenantSpec::new(&external_id, "Production").client(&client_id, SECRET).open_token(PORTAL_TOKEN);
         let emulator = Emulator::builder().tenant(tenant).start("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let secret = folder.path().join("secret");
+        let secret = world.secrets.path().join(&external_id);
         std::fs::write(&secret, SECRET).unwrap();
         let connection = SetProviderConnectionRequest {
             workspace_id: workspace_id.clone(),
@@ -54,7 +53,7 @@ impl<'w> Synced<'w> {
         };
         ada.tenants().set_provider_connection(connection).await.unwrap();
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-        Self { world, emulator, http, external_id, workspace_id, tenant_id, folder }
+        Self { world, emulator, http, external_id, workspace_id, tenant_id, secret }
     }
 
     /// Puts an exported object into the tenant at the provider.

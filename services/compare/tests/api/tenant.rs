@@ -98,6 +98,9 @@ async fn a_provider_connection_names_its_credential_and_holds_none() {
     let ada = world.user("ada");
     let workspace_id = ada.new_workspace().await;
     let tenant_id = ada.new_tenant(&workspace_id, "Production").await;
+    let get_tenant = GetTenantRequest { workspace_id: workspace_id.clone(), tenant_id: tenant_id.clone() };
+    let tenant = ada.tenants().get_tenant(get_tenant).await.unwrap().into_inner().tenant.unwrap();
+    let variable = tenant.external_tenant_id.replace('-', "_").to_uppercase();
     let get = GetProviderConnectionRequest { workspace_id: workspace_id.clone(), tenant_id: tenant_id.clone() };
     let missing = (Code::FailedPrecondition, "PROVIDER_CONNECTION_MISSING".to_owned());
     assert_eq!(refusal(ada.tenants().get_provider_connection(get.clone()).await), missing);
@@ -108,12 +111,22 @@ async fn a_provider_connection_names_its_credential_and_holds_none() {
         base_url: "https://graph.microsoft.com/".into(),
         authority_url: "https://login.microsoftonline.com".into(),
         client_id: "0190b0a4-7c11-7a3e-9d3f-5a1de1b3a001".into(),
-        credential_reference: "env:CONTOSO_SECRET".into(),
+        credential_reference: format!("env:TENANTATLAS_PROVIDER_SECRET_{variable}"),
     };
     let pasted = SetProviderConnectionRequest { credential_reference: "hunter2~secret".into(), ..set.clone() };
     let status = ada.tenants().set_provider_connection(pasted).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
     assert!(!format!("{status:?}").contains("hunter2"));
+    // Neither any secret of the process nor any address: those are the operator's to choose.
+    let stolen =
+        SetProviderConnectionRequest { credential_reference: "env:TENANTATLAS_DATABASE_URL".into(), ..set.clone() };
+    let elsewhere = SetProviderConnectionRequest { authority_url: "https://evil.example".into(), ..set.clone() };
+    for (request, field) in [(stolen, "credential_reference: "), (elsewhere, "authority_url: ")] {
+        let status = ada.tenants().set_provider_connection(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert!(status.message().starts_with(field), "{}", status.message());
+    }
+    assert_eq!(refusal(ada.tenants().get_provider_connection(get.clone()).await), missing);
 
     let connect = |request: SetProviderConnectionRequest| {
         let mut client = ada.tenants();

@@ -47,6 +47,8 @@ impl Interceptor for Identity {
 pub(crate) struct World {
     pub(crate) database: pg::local::Database,
     pub(crate) runs: FakeRuns,
+    /// Files with the secrets of tenants, each named by the provider's id of the tenant.
+    pub(crate) secrets: tempfile::TempDir,
     issuer: Issuer,
     channel: Channel,
     chassis: Chassis,
@@ -68,6 +70,8 @@ impl World {
         let runs = FakeRuns::start().await;
         let database_url = database.url_for("tenantatlas_compare");
         let endpoint = runs.endpoint();
+        let secrets = tempfile::tempdir().expect("a folder");
+        let secret_folder = format!("--provider-secret-folder={}", secrets.path().display());
         let args = [
             "compare-service",
             "--listen=127.0.0.1:0",
@@ -77,6 +81,8 @@ impl World {
             "--client-secret=secret",
             "--database-connections=5",
             "--log=warn",
+            "--provider-allow-loopback",
+            &secret_folder,
             "--oidc-issuer",
             issuer.url(),
             "--database-url",
@@ -91,7 +97,7 @@ impl World {
         let address: SocketAddr = bound.grpc_address();
         let serving = tokio::spawn(bound.run());
         let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-        Self { database, runs, issuer, channel, chassis, _serving: serving }
+        Self { database, runs, secrets, issuer, channel, chassis, _serving: serving }
     }
 
     /// Nobody.
