@@ -11,7 +11,7 @@ use pb::operation::{
 use rand::Rng as _;
 use tonic::{Code, Status};
 
-use crate::ground::{Ground, Replicas, chance};
+use crate::ground::{Ground, Replicas, chance, tell};
 use crate::proof;
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn stopped_cleanly(ground: &Ground, asked: &OperationRun, ended: &Operatio
     let started = job::execute(&ground.story.manager, &next.selection, &next.preflight).await?;
     ground.end_of(&started.run.context("a run")?.run_id).await?;
     assert_eq!(ground.provider().committed(ground.target()).await?.len(), writes);
-    println!("{} of {} items untouched, {} claims", untouched, items.len(), ended.attempt);
+    tell(&format!("{} of {} items untouched, {} claims", untouched, items.len(), ended.attempt));
     Ok(())
 }
 
@@ -126,9 +126,10 @@ async fn a_wish_that_races_with_the_end_has_one_answer() -> Result<()> {
     let mut chance = chance("cancel")?;
     let ground = Ground::prepare(Replicas::SINGLE).await?;
     let (mut stopped, mut finished) = (0, 0);
-    let catalog = ground.preflight.subjects.iter().filter(|subject| subject.policy_type == "settingsCatalogPolicy");
-    for key in catalog.map(|subject| &subject.subject_key).take(RACES) {
-        let one = ground.narrow(vec![key.clone()]).await?;
+    let keys = ground.alone();
+    assert!(keys.len() >= RACES, "{keys:?}");
+    for key in keys.into_iter().take(RACES) {
+        let one = ground.narrow(vec![key]).await?;
         let started = job::execute(&ground.story.manager, &one.selection, &one.preflight).await?;
         ensure!(started.outcome() == StartOutcome::Queued, "{started:?}");
         let run = started.run.context("a run")?;
@@ -158,6 +159,6 @@ async fn a_wish_that_races_with_the_end_has_one_answer() -> Result<()> {
             }
         }
     }
-    println!("{RACES} races: {stopped} stopped before they began, {finished} had their effect");
+    tell(&format!("{RACES} races: {stopped} stopped before they began, {finished} had their effect"));
     Ok(())
 }

@@ -8,7 +8,7 @@ use pb::operation::{ItemEffect, ItemState, OperationRunOutcome};
 use serde_json::json;
 use system_tests::provider::{FaultAction, FaultRule};
 
-use crate::ground::{Ground, Replicas};
+use crate::ground::{Ground, Replicas, tell};
 use crate::policies;
 use crate::proof;
 
@@ -33,7 +33,7 @@ const TROUBLES: [Trouble; 7] = [
     drifted("Ring 1"),
     drifted("Restrictions 5"),
     // Somebody made exactly this one.
-    Trouble { label: "Custom 2", state: ItemState::Succeeded, effect: ItemEffect::Unchanged, reason: "" },
+    Trouble { label: "Custom 4", state: ItemState::Succeeded, effect: ItemEffect::Unchanged, reason: "" },
     // Graph's way of saying that the content is wrong: JSON inside the message.
     refused("Health 1", "PROVIDER_REJECTED_CONTENT"),
     refused("Health 2", "PROVIDER_REJECTED_CONTENT"),
@@ -71,22 +71,17 @@ async fn the_trouble_of_one_item_is_its_own() -> Result<()> {
     let throttled = log.iter().filter(|write| write.status == 429).count();
     let broken = log.iter().filter(|write| write.status >= 500).count();
     assert!(throttled > 0 && broken > 0, "{throttled} throttled, {broken} broken");
-    println!("{throttled} writes throttled, {broken} broken, {} claims", ended.attempt);
+    tell(&format!("{throttled} writes throttled, {broken} broken, {} claims", ended.attempt));
     Ok(())
 }
 
 /// What others do to the target between the preflight and the run.
 async fn behind_our_back(ground: &Ground) -> Result<()> {
     let source = ground.provider().objects(&ground.story.scene.source.external_tenant_id).await?;
-    for (name, change) in [("Ring 1", true), ("Restrictions 5", true), ("Custom 2", false)] {
+    for (name, change) in [("Ring 1", true), ("Restrictions 5", true), ("Custom 4", false)] {
         let held = source.iter().find(|held| held.name() == name).context("the source has it")?;
         let mut document = json!(held.body);
-        document["id"] = uuid::Uuid::new_v4().to_string().into();
-        document["roleScopeTagIds"] = match change {
-            true => json!(["0"]),
-            // The target's scope tags get their ids in the order in which they are made: the source's numbers again.
-            false => document["roleScopeTagIds"].clone(),
-        };
+        document["id"] = dev::job::request_id().into();
         if change {
             document["description"] = "made by somebody else".into();
         }

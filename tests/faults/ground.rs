@@ -11,8 +11,8 @@ use dev::stack::{Plan, Timing};
 use pb::compare::{CompareSelection, GeneratePromotionPreflightResponse};
 use pb::operation::{OperationRun, StartOutcome};
 use pb::promotion::ExecutePromotionRequest;
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 use system_tests::provider::{FaultAction, FaultRule, StandIn};
 use system_tests::story::Story;
 use tokio::time::{Instant, timeout};
@@ -96,6 +96,12 @@ impl Ground {
         Ok(Narrow { selection, preflight })
     }
 
+    /// Subjects that are ready by themselves.
+    pub(crate) fn alone(&self) -> Vec<String> {
+        let alone = self.preflight.subjects.iter().filter(|subject| policies::stands_alone(&subject.display_name));
+        alone.map(|subject| subject.subject_key.clone()).collect()
+    }
+
     /// The provider's id of the target.
     pub(crate) fn target(&self) -> &str {
         &self.story.scene.target.external_tenant_id
@@ -151,13 +157,18 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> Re
     timeout(LIMIT, future).await.with_context(|| format!("{what} did not happen within {LIMIT:?}"))
 }
 
+/// Tells what a test has seen: captured, and shown when it fails or is asked for.
+#[expect(clippy::print_stdout, reason = "what a test says belongs there")]
+pub(crate) fn tell(what: &str) {
+    println!("{what}");
+}
+
 /// Chance that can be had again: `ATLAS_FAULT_SEED` repeats a run of the tests, as far as the machine does.
 pub(crate) fn chance(test: &str) -> Result<StdRng> {
     let seed = match std::env::var("ATLAS_FAULT_SEED") {
         Ok(seed) => seed.parse().context("ATLAS_FAULT_SEED is a number")?,
-        Err(_) => rand::random(),
+        Err(_) => rand::rng().random(),
     };
-    // Captured, and shown when the test fails.
-    println!("{test}: ATLAS_FAULT_SEED={seed}");
+    tell(&format!("{test}: ATLAS_FAULT_SEED={seed}"));
     Ok(StdRng::seed_from_u64(seed))
 }

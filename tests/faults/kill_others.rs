@@ -10,7 +10,7 @@ use pb::operation::{ItemEffect, ItemState, OperationRun, OperationRunStatus};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::ground::{Ground, Replicas, chance};
+use crate::ground::{Ground, Replicas, chance, tell};
 use crate::proof;
 use crate::watcher::{Place, Watcher, saw_all};
 
@@ -57,7 +57,7 @@ async fn the_run_outlives_what_it_leans_on() -> Result<()> {
         tokio::time::sleep(Duration::from_millis(chance.random_range(0..100))).await;
         remember_outcomes(&ground, &run.run_id, &mut acknowledged).await?;
         lose(&mut ground, loss).await?;
-        println!("{loss:?} after {} items", processed(&reached));
+        tell(&format!("{loss:?} after {} items", processed(&reached)));
     }
     ground.provider().heal().await?;
     let ended = ground.end_of(&run.run_id).await?;
@@ -69,12 +69,12 @@ async fn the_run_outlives_what_it_leans_on() -> Result<()> {
     }
     saw_all(&seen, &ended)?;
     let cuts: Vec<usize> = seen.iter().map(|seen| seen.cuts).collect();
-    println!(
+    tell(&format!(
         "{} losses, {} claims, {} revisions, watchers cut {cuts:?} times",
         LOSSES.len(),
         ended.attempt,
         ended.revision
-    );
+    ));
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use pb::operation::OperationRunStatus;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::ground::{Ground, Replicas, chance};
+use crate::ground::{Ground, Replicas, chance, tell};
 use crate::proof;
 use crate::watcher::{Place, Watcher, saw_all};
 
@@ -37,7 +37,7 @@ async fn a_worker_killed_twenty_times_does_everything_once() -> Result<()> {
         tokio::time::sleep(Duration::from_millis(chance.random_range(0..120))).await;
         let worker = &mut ground.story.scene.stack.promotion[0];
         worker.kill().await?;
-        println!("kill {kill}: attempt {attempt}, {} items done", processed(&reached));
+        tell(&format!("kill {kill}: attempt {attempt}, {} items done", processed(&reached)));
         worker.restart().await?;
     }
     ground.provider().heal().await?;
@@ -50,7 +50,10 @@ async fn a_worker_killed_twenty_times_does_everything_once() -> Result<()> {
     }
     saw_all(&seen, &ended)?;
     let cuts: Vec<usize> = seen.iter().map(|seen| seen.cuts).collect();
-    println!("{KILLS} kills, {} claims, {} revisions, watchers cut {cuts:?} times", ended.attempt, ended.revision);
+    tell(&format!(
+        "{KILLS} kills, {} claims, {} revisions, watchers cut {cuts:?} times",
+        ended.attempt, ended.revision
+    ));
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 use pb::operation::ItemState;
 use system_tests::provider::{FaultAction, FaultRule};
 
-use crate::ground::{Ground, Replicas, chance};
+use crate::ground::{Ground, Replicas, chance, tell};
 use crate::proof;
 
 #[tokio::test]
@@ -17,7 +17,7 @@ async fn every_reply_to_a_write_is_lost_after_its_commit() -> Result<()> {
     let ended = ground.end_of(&run.run_id).await?;
     let log = ground.provider().log(ground.target()).await?;
     assert!(log.iter().all(|write| write.cut), "no reply was heard: {log:?}");
-    println!("{} writes, no reply, {} claims", log.len(), ended.attempt);
+    tell(&format!("{} writes, no reply, {} claims", log.len(), ended.attempt));
     proof::everything_is_there_once(&ground, &ended).await
 }
 
@@ -53,7 +53,7 @@ async fn any_connection_breaks_before_or_after_the_commit() -> Result<()> {
             }
         }
     }
-    println!("{} of {} items given up", given_up, items.len());
+    tell(&format!("{} of {} items given up", given_up, items.len()));
     assert!(given_up <= items.len() / 20, "what can be found out by looking is no reason to give up");
     Ok(())
 }

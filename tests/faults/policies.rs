@@ -56,9 +56,16 @@ fn id(family: u8, number: usize) -> String {
     format!("{family:08x}-0000-4000-8000-{number:012x}")
 }
 
-/// One of the three scope tags, or the built-in one.
+/// Odd ones have one of the three scope tags, even ones the built-in one.
 fn tags(number: usize) -> Value {
-    json!([((number % 4).to_string())])
+    let tag = if number.is_multiple_of(2) { 0 } else { number / 2 % 3 + 1 };
+    json!([tag.to_string()])
+}
+
+/// Whether the policy of this name refers to nothing else of this file, so that it is ready by itself.
+pub(crate) fn stands_alone(name: &str) -> bool {
+    let number = name.rsplit(' ').next().and_then(|number| number.parse::<usize>().ok());
+    !name.starts_with("Firewall") && number.is_some_and(|number| number.is_multiple_of(2) && !number.is_multiple_of(6))
 }
 
 /// Every third policy is assigned to all devices, some of those through a filter.
@@ -218,7 +225,7 @@ fn compliance(number: usize) -> Policy {
         })
     };
     let mut actions = vec![action("block", number, NOBODY)];
-    if number.is_multiple_of(2) {
+    if !number.is_multiple_of(2) {
         actions.push(action("notification", 0, &id(3, number % 4 + 1)));
     }
     let fields = json!({

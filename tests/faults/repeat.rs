@@ -1,6 +1,6 @@
 //! The same request again and again, side by side, and after a reply that never came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -86,8 +86,8 @@ async fn one_request_delivered_many_times_is_one_run(ground: &Ground) -> Result<
 /// Everybody wants something else of the same target.
 async fn one_mutation_of_a_target_at_a_time(ground: &Ground) -> Result<()> {
     let preflight = ground.story.preflight(&ground.selection).await?;
-    let ready = preflight.subjects.iter().filter(|subject| subject.policy_type == "settingsCatalogPolicy");
-    let keys: Vec<String> = ready.map(|subject| subject.subject_key.clone()).take(CROWD).collect();
+    let open: BTreeSet<_> = preflight.subjects.into_iter().map(|subject| subject.subject_key).collect();
+    let keys: Vec<String> = ground.alone().into_iter().filter(|key| open.contains(key)).take(CROWD).collect();
     assert_eq!(keys.len(), CROWD);
     let narrow = try_join_all(keys.into_iter().map(|key| ground.narrow(vec![key]))).await?;
     let crowd = crowd(ground)?;

@@ -47,6 +47,7 @@ pub(crate) struct Watcher {
 struct Message {
     run: Option<OperationRun>,
     snapshot: bool,
+    initial_end: bool,
     token: String,
 }
 
@@ -54,8 +55,16 @@ impl Watcher {
     /// Begins to watch.
     pub(crate) fn begin(places: Vec<Place>, run_id: &str, chance: StdRng) -> Self {
         let (sender, latest) = watch::channel(None);
-        let eyes =
-            Eyes { places, run_id: run_id.to_owned(), chance, sender, token: String::new(), known: None, cuts: 0 };
+        let eyes = Eyes {
+            places,
+            run_id: run_id.to_owned(),
+            chance,
+            sender,
+            token: String::new(),
+            known: None,
+            begun: false,
+            cuts: 0,
+        };
         Self { task: tokio::spawn(eyes.watch()), latest }
     }
 
@@ -83,6 +92,8 @@ struct Eyes {
     sender: watch::Sender<Option<OperationRun>>,
     token: String,
     known: Option<(Vec<i64>, OperationRun)>,
+    /// The snapshots were sent to their end. A stream that was cut before begins with them again.
+    begun: bool,
     cuts: usize,
 }
 
@@ -124,11 +135,16 @@ impl Eyes {
 
     fn take(&mut self, message: Message) -> Result<()> {
         let resumed = std::mem::replace(&mut self.token, message.token);
+        self.begun |= message.initial_end;
         let Some(run) = message.run else { return Ok(()) };
         match &mut self.known {
             None => {
                 ensure!(message.snapshot, "the first message is a snapshot");
                 self.known = Some((vec![run.revision], run.clone()));
+            }
+            Some((revisions, last)) if message.snapshot && !self.begun => {
+                ensure!(run.revision >= last.revision, "a later snapshot is older: {last:?} {run:?}");
+                (*revisions, *last) = (vec![run.revision], run.clone());
             }
             Some((revisions, last)) => {
                 ensure!(!message.snapshot, "no snapshot comes after the first: resumed with {resumed:?}, {run:?}");
@@ -158,12 +174,13 @@ async fn open(place: &Place, run_id: &str, token: &str) -> Result<BoxStream<'sta
             let request = WatchOperationRunsRequest { run_id, resume_token, delivery, ..Default::default() };
             let stream = session.runs().watch_operation_runs(request).await?.into_inner();
             let read = |answer: pb::operation::WatchOperationRunsResponse| {
-                let (run, snapshot) = match answer.message {
-                    Some(Of::Snapshot(run)) => (Some(run), true),
-                    Some(Of::Event(event)) => (event.run, false),
-                    Some(Of::Bookmark(_)) | None => (None, false),
+                let (run, snapshot, initial_end) = match answer.message {
+                    Some(Of::Snapshot(run)) => (Some(run), true, false),
+                    Some(Of::Event(event)) => (event.run, false, false),
+                    Some(Of::Bookmark(bookmark)) => (None, false, bookmark.initial_end),
+                    None => (None, false, false),
                 };
-                Message { run, snapshot, token: answer.resume_token }
+                Message { run, snapshot, initial_end, token: answer.resume_token }
             };
             stream.map(move |answer| Ok(read(answer?))).boxed()
         }
@@ -172,12 +189,13 @@ async fn open(place: &Place, run_id: &str, token: &str) -> Result<BoxStream<'sta
             let request = WatchPromotionRunsRequest { run_id, resume_token, delivery, ..Default::default() };
             let stream = session.promotion().watch_promotion_runs(request).await?.into_inner();
             let read = |answer: pb::promotion::WatchPromotionRunsResponse| {
-                let (run, snapshot) = match answer.message {
-                    Some(Of::Snapshot(run)) => (Some(run), true),
-                    Some(Of::Event(event)) => (event.run, false),
-                    Some(Of::Bookmark(_)) | None => (None, false),
+                let (run, snapshot, initial_end) = match answer.message {
+                    Some(Of::Snapshot(run)) => (Some(run), true, false),
+                    Some(Of::Event(event)) => (event.run, false, false),
+                    Some(Of::Bookmark(bookmark)) => (None, false, bookmark.initial_end),
+                    None => (None, false, false),
                 };
-                Message { run, snapshot, token: answer.resume_token }
+                Message { run, snapshot, initial_end, token: answer.resume_token }
             };
             stream.map(move |answer| Ok(read(answer?))).boxed()
         }

@@ -15,7 +15,7 @@ use rand::Rng as _;
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
-use crate::ground::{Ground, LIMIT, Replicas, chance};
+use crate::ground::{Ground, LIMIT, Replicas, chance, tell};
 use crate::proof;
 
 const PAIR: Replicas = Replicas { promotion: 2, operation_run: 1 };
@@ -50,7 +50,7 @@ async fn workers_that_wake_up_too_late_change_nothing() -> Result<()> {
     }
     ground.provider().heal().await?;
     let ended = ground.end_of(&run.run_id).await?;
-    println!("{ROUNDS} stopped workers, {} claims", ended.attempt);
+    tell(&format!("{ROUNDS} stopped workers, {} claims", ended.attempt));
     proof::everything_is_there_once(&ground, &ended).await
 }
 
@@ -75,7 +75,7 @@ async fn a_worker_that_sleeps_between_intent_and_write_does_not_write() -> Resul
     logs(&sleeper, "lease of a run was lost").await?;
     // It is through with everything it had in its hands when it is gone.
     sleeper.stop().await?;
-    println!("slept with {asleep:?} in its hands");
+    tell(&format!("slept with {asleep:?} in its hands"));
     proof::everything_is_there_once(&ground, &ended).await
 }
 
