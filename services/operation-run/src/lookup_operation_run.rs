@@ -1,4 +1,4 @@
-//! LookupOperationRun: the run that an earlier start with this request id made or returned.
+//! LookupOperationRun: the run that an earlier start with this request id made or returned, and which of both.
 
 use domain::id::{RequestId, WorkspaceId};
 use server::Caller;
@@ -9,9 +9,10 @@ use crate::owner::owned_types;
 use crate::run::SeenRun;
 use crate::start_operation_run::request_hash;
 use crate::store;
+use crate::store::start_answer::Started;
 use crate::visibility::Visibility;
 
-/// Finds the run. `None` when no start was answered with one, or when it is not the caller's or the user's to see.
+/// Finds the run and what the start came to. `None` when no start was answered with one, or when it is not the caller's or the user's to see.
 /// `digest` empty: what was asked for is not compared.
 pub async fn lookup(
     runs: &Runs,
@@ -19,7 +20,7 @@ pub async fn lookup(
     workspace: WorkspaceId,
     request: RequestId,
     digest: &[u8],
-) -> Result<Option<SeenRun>> {
+) -> Result<Option<(SeenRun, Started)>> {
     let types = owned_types(caller)?;
     let user = caller.require_user()?;
     let visibility = Visibility::of(runs.access.facts(&user.subject, workspace).await?);
@@ -31,5 +32,6 @@ pub async fn lookup(
         return Err(Error::RequestIdReused);
     }
     let seen = store::run::find(&mut tx, answer.run).await?;
-    Ok(seen.filter(|seen| types.contains(seen.run.run_type) && visibility.shows(&seen.run)))
+    let seen = seen.filter(|seen| types.contains(seen.run.run_type) && visibility.shows(&seen.run));
+    Ok(seen.map(|seen| (seen, answer.started)))
 }

@@ -3,9 +3,7 @@
 use domain::id::{Hash, RequestId, TenantId, WorkspaceId};
 use domain::run::RunType;
 use pb::operation::operation_run_service_client::OperationRunServiceClient;
-use pb::operation::{
-    LookupOperationRunRequest, NewRunItem, StartOperationRunRequest, StartOperationRunResponse, StartOutcome,
-};
+use pb::operation::{LookupOperationRunRequest, NewRunItem, StartOperationRunRequest, StartOperationRunResponse};
 use server::caller::Caller;
 use server::client::Upstream;
 use server::failure::Failure;
@@ -97,9 +95,10 @@ impl OperationRuns {
             request_digest: request_digest.as_bytes().to_vec(),
         };
         let answer = self.client(caller).lookup_operation_run(request).await.map_err(Failure::from_upstream)?;
-        Ok(answer.into_inner().run.map(|run| {
+        let found = answer.into_inner();
+        Ok(found.run.map(|run| {
             Started(StartOperationRunResponse {
-                outcome: StartOutcome::Queued.into(),
+                outcome: found.outcome,
                 run: Some(run),
                 reason: String::new(),
                 message: String::new(),

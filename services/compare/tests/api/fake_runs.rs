@@ -185,7 +185,8 @@ impl OperationRunService for Shared {
     ) -> Result<Response<LookupOperationRunResponse>, Status> {
         let book = self.enter(&request)?;
         let run = book.by_request.get(&request.get_ref().request_id).cloned();
-        Ok(Response::new(LookupOperationRunResponse { run }))
+        let outcome = if run.is_some() { StartOutcome::Queued } else { StartOutcome::Unspecified };
+        Ok(Response::new(LookupOperationRunResponse { run, outcome: outcome.into() }))
     }
 
     async fn get_operation_run(

@@ -17,6 +17,7 @@ use super::convert::{
     to_watch_response,
 };
 use crate::start_operation_run::{self, Start, StartResult};
+use crate::store::start_answer::Started;
 use crate::{
     Runs, cancel_operation_run, get_operation_run, list_operation_run_items, list_operation_runs, lookup_operation_run,
     watch_operation_runs,
@@ -55,11 +56,18 @@ impl OperationRunService for OperationRunApi {
         let workspace: WorkspaceId = fields::id("workspace_id", &request.workspace_id)?;
         let id: RequestId = fields::id("request_id", &request.request_id)?;
         check_digest("request_digest", &request.request_digest)?;
-        let seen = lookup_operation_run::lookup(&self.0, &caller, workspace, id, &request.request_digest)
+        let found = lookup_operation_run::lookup(&self.0, &caller, workspace, id, &request.request_digest)
             .await
             .map_err(Failure::from)?;
-        let run = seen.as_ref().map(to_run).transpose()?;
-        Ok(Response::new(proto::LookupOperationRunResponse { run }))
+        let Some((seen, started)) = found else {
+            return Ok(Response::new(proto::LookupOperationRunResponse::default()));
+        };
+        let outcome = match started {
+            Started::Queued => proto::StartOutcome::Queued,
+            Started::Deduped => proto::StartOutcome::Deduped,
+        };
+        let run = Some(to_run(&seen)?);
+        Ok(Response::new(proto::LookupOperationRunResponse { run, outcome: outcome.into() }))
     }
 
     async fn get_operation_run(

@@ -108,10 +108,15 @@ async fn an_answer_can_be_looked_up() {
     };
     let mut runs = world.runs_through("promotion-service", "ada");
     let none = runs.lookup_operation_run(lookup(vec![7; 32], &request.request_id)).await.unwrap().into_inner();
-    assert_eq!(none.run, None);
+    assert_eq!((none.outcome(), none.run), (StartOutcome::Unspecified, None));
     let run = world.start(request.clone()).await.run.unwrap();
     let found = runs.lookup_operation_run(lookup(vec![7; 32], &request.request_id)).await.unwrap().into_inner();
-    assert_eq!(found.run.unwrap().run_id, run.run_id);
+    assert_eq!((found.outcome(), found.run.unwrap().run_id), (StartOutcome::Queued, run.run_id.clone()));
+    // Another request joined the run: that is what it is told whenever it asks.
+    let joined = world.promotion(1);
+    assert_eq!(world.start(joined.clone()).await.outcome(), StartOutcome::Deduped);
+    let found = runs.lookup_operation_run(lookup(Vec::new(), &joined.request_id)).await.unwrap().into_inner();
+    assert_eq!((found.outcome(), found.run.unwrap().run_id), (StartOutcome::Deduped, run.run_id));
     let other = runs.lookup_operation_run(lookup(vec![8; 32], &request.request_id)).await;
     assert_refused(other, Code::AlreadyExists, "REQUEST_ID_REUSED");
     let own = world.runs("ada").lookup_operation_run(lookup(vec![7; 32], &request.request_id)).await;
