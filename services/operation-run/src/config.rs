@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use server::config::duration;
-use server::{ConfigError, ServerArgs};
+use server::{ConfigError, Secret, ServerArgs};
 
 /// Serves operation runs: what was started, how it goes, how it ended; and the audit trail.
 #[derive(Debug, Clone, Parser)]
@@ -16,7 +16,7 @@ pub struct Args {
 
     /// PostgreSQL, as role tenantatlas_operation.
     #[arg(long, env = "TENANTATLAS_DATABASE_URL", hide_env_values = true)]
-    pub database_url: String,
+    pub database_url: Secret,
     /// Connections to it, beside the one that follows events.
     #[arg(long, env = "TENANTATLAS_DATABASE_CONNECTIONS", default_value_t = 16)]
     pub database_connections: u32,
@@ -101,5 +101,21 @@ impl Args {
             access_interval: self.access_interval,
             ring_events: self.ring_events,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_password_is_not_printed() {
+        let args = Args::parse_from([
+            "operation-run-service",
+            "--oidc-issuer=http://localhost:1",
+            "--database-url=postgres://tenantatlas_operation:hunter2@localhost/atlas",
+        ]);
+        assert_eq!(args.database_url.expose(), "postgres://tenantatlas_operation:hunter2@localhost/atlas");
+        assert!(!format!("{args:?}").contains("hunter2"));
     }
 }

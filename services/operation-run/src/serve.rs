@@ -18,8 +18,8 @@ use crate::{Runs, rescue_operation_runs, retain_run_events};
 
 /// This service's registered name.
 pub const NAME: &str = "operation-run-service";
-/// A start brings all items of its run along, with their plans.
-const MOST_START_BYTES: usize = 16 << 20;
+/// A start brings all items of its run along, with their plans: 5000 with about 13 KB each.
+const MOST_START_BYTES: usize = 64 << 20;
 /// How many watches that have fallen behind read from the database at the same time.
 const CATCH_UPS: usize = 4;
 
@@ -32,7 +32,7 @@ pub async fn serve(args: &Args) -> Result<(), StartError> {
 /// Everything but serving: connected, listening, background tasks started.
 pub async fn bind(chassis: &Chassis, args: &Args) -> Result<server::Bound, StartError> {
     let settings = args.validate()?;
-    let database = pg::Settings::new(&args.database_url, NAME).max_connections(args.database_connections);
+    let database = pg::Settings::new(args.database_url.expose(), NAME).max_connections(args.database_connections);
     let db =
         pg::Db::connect(&database).await.map_err(|error| StartError::service("cannot connect to PostgreSQL", error))?;
     pg::wait_for_schema(db.pool(), pg::newest_schema(), Instant::now() + args.schema_wait)
@@ -40,7 +40,7 @@ pub async fn bind(chassis: &Chassis, args: &Args) -> Result<server::Bound, Start
         .map_err(|error| StartError::service("the database is not ready", error))?;
 
     // The tail's connection is its own: a busy pool must not hold up every watch.
-    let tail_settings = pg::Settings::new(&args.database_url, format!("{NAME} tail")).max_connections(1);
+    let tail_settings = pg::Settings::new(args.database_url.expose(), format!("{NAME} tail")).max_connections(1);
     let tail_db = pg::Db::connect(&tail_settings)
         .await
         .map_err(|error| StartError::service("cannot connect to PostgreSQL", error))?;
