@@ -26,7 +26,7 @@ pub(crate) async fn conclude(held: &Held, attempt: i32, worked: Result<Ending, W
     let told = match worked {
         Ok(Ending::Done) | Err(WorkError::Stopped) => done(held, attempt).await,
         Ok(Ending::Blocked { reason, message }) => {
-            complete(held, Some(FailureSummary { code: reason, message, count: None })).await.map(drop)
+            blocked(held, attempt, FailureSummary { code: reason, message, count: None }).await
         }
         Ok(Ending::Postponed { delay, reason }) => release(held, delay, &reason).await,
         Err(WorkError::Away(why)) => {
@@ -53,6 +53,16 @@ async fn done(held: &Held, attempt: i32) -> Result<(), WorkError> {
         }
         // Of a cancelled run: an item in flight was left without an outcome.
         Completed::ItemsPending => failed(held, attempt, "the handler left items open that it had to settle").await,
+    }
+}
+
+/// The handler says that nothing can be done. Not so while an item of an earlier attempt may have been written: then the run
+/// is tried again, until somebody could look at the target or the attempts run out.
+async fn blocked(held: &Held, attempt: i32, why: FailureSummary) -> Result<(), WorkError> {
+    let told = format!("blocked with items in flight: {}: {}", why.code, why.message);
+    match complete(held, Some(why)).await? {
+        Completed::Yes => Ok(()),
+        Completed::ItemsPending => failed(held, attempt, &told).await,
     }
 }
 

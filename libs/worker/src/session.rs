@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::batch::Batch;
 use crate::call::until_answered;
 use crate::handler::WorkError;
+use crate::renew::LocalTerm;
 
 /// Items of one page: with plans of the largest size they still fit into a message.
 const PAGE: i32 = 200;
@@ -41,6 +42,8 @@ struct Shared {
 pub(crate) struct Held {
     pub(crate) client: Client,
     pub(crate) lease: Lease,
+    /// Until when it is ours by our own clock.
+    pub(crate) term: LocalTerm,
     /// The lease is lost, or may be.
     pub(crate) lost: CancellationToken,
     /// Somebody asked the run to stop.
@@ -106,7 +109,7 @@ impl RunSession {
     }
 
     /// Records that an item is about to be written: `create` or `update`, and the hash of what is wanted in the target.
-    /// Nothing may be written before this has succeeded.
+    /// Nothing may be written before this has succeeded, nor without [`ensure_held`](Self::ensure_held) right before it.
     ///
     /// # Errors
     /// [`WorkError::Stopped`] when the run was asked to stop: the intent is not recorded and the item must not be written.
@@ -149,6 +152,20 @@ impl RunSession {
             () = held.draining.cancelled() => {}
             () = held.lost.cancelled() => {}
         }
+    }
+
+    /// Makes sure that the lease is still ours by our own clock: to be called immediately before each write to the target,
+    /// which cannot check our fence. Between an intent and its write this process may have been stopped for longer than the
+    /// term; nothing but the clock tells then that somebody else has the run by now.
+    ///
+    /// # Errors
+    /// [`WorkError::Lost`]: the item must not be written, and everything else of this session ends as well.
+    pub fn ensure_held(&self) -> Result<(), WorkError> {
+        let held = &self.shared.held;
+        if held.term.is_over() {
+            held.lost.cancel();
+        }
+        if held.lost.is_cancelled() { Err(WorkError::Lost) } else { Ok(()) }
     }
 
     /// Ends when the lease is lost: for tasks that the handler spawned, which are not dropped with its future.

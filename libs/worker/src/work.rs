@@ -10,7 +10,7 @@ use tracing::Instrument as _;
 
 use crate::conclude::conclude;
 use crate::handler::{Handler, WorkError};
-use crate::renew::{begin, keep, term_of};
+use crate::renew::{LocalTerm, begin, keep, term_of};
 use crate::session::{Client, Held, RunSession};
 
 /// Works on the run, in a span of its own that is linked to the trace that started the run.
@@ -34,7 +34,7 @@ pub(crate) async fn bring_to_an_end(
     );
     server::telemetry::link_to_traceparent(&span, &claimed.start_traceparent);
     let (lost, cancelled) = (CancellationToken::new(), CancellationToken::new());
-    let held = Held { client, lease, lost, cancelled, draining };
+    let held = Held { client, lease, term: LocalTerm::default(), lost, cancelled, draining };
     held.learn(claimed.cancel_requested);
     let attempt = run.attempt;
 
@@ -52,12 +52,14 @@ pub(crate) async fn bring_to_an_end(
         conclude(&held, attempt, worked).await;
     };
     async {
-        let Some(term) = begin(&held, term_of(claimed.lease_ttl)).await else { return };
+        let Some(length) = begin(&held, term_of(claimed.lease_ttl)).await else { return };
         // Beside the work, until the service knows how it ended. When the lease is lost the work ends itself.
-        let renewal = keep(&held, term).then(|()| std::future::pending::<()>());
+        let renewal = keep(&held, length).then(|()| std::future::pending::<()>());
         tokio::select! {
-            () = work => {}
+            // The renewal first: after a time in which nothing was polled, it says that the lease is lost before the work goes on.
+            biased;
             () = renewal => {}
+            () = work => {}
         }
     }
     .instrument(span)
