@@ -15,8 +15,9 @@ use crate::store::run_item::Recorder;
 /// Ends the run. `blocked`: why it could not be worked on at all. Repeating it returns the run as it ended.
 ///
 /// # Errors
-/// ITEMS_PENDING while items have no outcome, unless the run is blocked or was asked to stop; and in a run that was asked
-/// to stop, while an item may have been written and its outcome was not reported.
+/// ITEMS_PENDING while items have no outcome, unless the run is blocked or was asked to stop; and in those cases too while
+/// an item may have been written and its outcome was not reported: `blocked` says that nothing was changed, and a run that
+/// stops says what was.
 pub async fn complete(runs: &Runs, caller: &Caller, lease: Lease, blocked: Option<Failure>) -> Result<SeenRun> {
     let types = owned_types(caller)?;
     let mut tx = runs.db.system().await?;
@@ -26,11 +27,7 @@ pub async fn complete(runs: &Runs, caller: &Caller, lease: Lease, blocked: Optio
     let run = &held.seen.run;
     let open = store::run_item::open(&mut tx, run.workspace_id, run.id).await?;
     let cancelled = run.cancel_requested_at.is_some();
-    let unsettled = match (&blocked, cancelled) {
-        (Some(_), _) => 0,
-        (None, true) => open.in_flight,
-        (None, false) => open.pending,
-    };
+    let unsettled = if blocked.is_some() || cancelled { open.in_flight } else { open.pending };
     if unsettled > 0 {
         return Err(Error::ItemsPending { pending: unsettled });
     }

@@ -115,6 +115,26 @@ async fn a_run_does_not_end_before_its_items() {
 }
 
 #[tokio::test]
+async fn a_run_with_an_item_in_flight_cannot_end_as_blocked() {
+    let world = World::new().await;
+    let (_, lease) = world.claimed_promotion(3).await;
+    let mut worker = world.workers("promotion-service");
+    let intent = ItemIntent { ordinal: 2, desired_hash: vec![1; 32], action: "create".into(), ..Default::default() };
+    let record = RecordItemIntentsRequest { lease: Some(lease.clone()), intents: vec![intent] };
+    worker.record_item_intents(record).await.unwrap();
+    let why = FailureSummary { code: "PROVIDER_PERMISSION_DENIED".into(), message: "Grant it.".into(), count: None };
+    let complete = CompleteOperationRunRequest { lease: Some(lease.clone()), blocked: Some(why) };
+    let refused = worker.complete_operation_run(complete.clone()).await;
+    assert_refused(refused, Code::FailedPrecondition, "ITEMS_PENDING");
+    // Somebody has looked: then it can.
+    let outcome = unsuccessful(2, ItemState::Failed, "PROVIDER_REFUSED", "");
+    let report = ReportItemOutcomesRequest { lease: Some(lease), outcomes: vec![outcome] };
+    worker.report_item_outcomes(report).await.unwrap();
+    let ended = worker.complete_operation_run(complete).await.unwrap().into_inner().run.unwrap();
+    assert_eq!(ended.outcome(), OperationRunOutcome::Blocked);
+}
+
+#[tokio::test]
 async fn a_blocked_run_says_why() {
     let world = World::new().await;
     let (run, lease) = world.claimed_promotion(2).await;

@@ -289,3 +289,101 @@ async fn work_that_fails_is_taken_up_again() {
     assert_eq!((ended.outcome(), ended.attempt), (OperationRunOutcome::Succeeded, 4));
     assert!(ended_in_time.load(Ordering::SeqCst));
 }
+
+/// Is stopped for longer than its lease lasts, as a process is by its host, and then wants to write.
+struct Stopped {
+    ensured: Arc<Mutex<Option<Result<(), WorkError>>>>,
+    went_on: Arc<AtomicBool>,
+    dropped: Arc<Notify>,
+}
+
+#[async_trait]
+impl Handler for Stopped {
+    fn run_type(&self) -> RunType {
+        RunType::PromotionExecute
+    }
+
+    async fn work(&self, session: &RunSession) -> Result<Ending, WorkError> {
+        let _tells = Tells(Arc::clone(&self.dropped));
+        session.intend(1, "create", &[7; 32]).await?;
+        session.ensure_held()?;
+        // Nothing of this task is polled meanwhile, the renewal neither.
+        std::thread::sleep(Duration::from_millis(1300));
+        *self.ensured.lock().unwrap() = Some(session.ensure_held());
+        std::future::pending().await
+    }
+}
+
+/// The same, but does not ask: it is not even polled again.
+struct StoppedAndBlind(Stopped);
+
+#[async_trait]
+impl Handler for StoppedAndBlind {
+    fn run_type(&self) -> RunType {
+        RunType::PromotionExecute
+    }
+
+    async fn work(&self, _: &RunSession) -> Result<Ending, WorkError> {
+        let _tells = Tells(Arc::clone(&self.0.dropped));
+        std::thread::sleep(Duration::from_millis(1300));
+        tokio::task::yield_now().await;
+        self.0.went_on.store(true, Ordering::SeqCst);
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_was_stopped_for_longer_than_its_term_writes_nothing() {
+    for blind in [false, true] {
+        let world = World::with(&["--lease-ttl-ms=900"]).await;
+        let (ensured, went_on, dropped) = (Arc::default(), Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+        let stopped =
+            Stopped { ensured: Arc::clone(&ensured), went_on: Arc::clone(&went_on), dropped: Arc::clone(&dropped) };
+        let _service = match blind {
+            false => promotion_service(&world, &[0], stopped),
+            true => promotion_service(&world, &[0], StoppedAndBlind(stopped)),
+        };
+        world.queued_promotion(1).await;
+        tokio::time::timeout(SOON, dropped.notified()).await.unwrap();
+        if !blind {
+            assert_eq!(*ensured.lock().unwrap(), Some(Err(WorkError::Lost)));
+        }
+        assert!(!went_on.load(Ordering::SeqCst));
+    }
+}
+
+/// Writes an item and is killed before it could say so; taken up again, it finds that nothing can be done any more. Then the
+/// obstacle goes away.
+struct Obstructed {
+    attempts: AtomicU32,
+}
+
+#[async_trait]
+impl Handler for Obstructed {
+    fn run_type(&self) -> RunType {
+        RunType::PromotionExecute
+    }
+
+    async fn work(&self, session: &RunSession) -> Result<Ending, WorkError> {
+        match self.attempts.fetch_add(1, Ordering::SeqCst) {
+            0 => {
+                session.intend(1, "create", &[7; 32]).await?;
+                panic!("on purpose")
+            }
+            1 => Ok(Ending::Blocked { reason: "PROVIDER_PERMISSION_DENIED".into(), message: "Grant it.".into() }),
+            _ => {
+                session.report_all([succeeded(1), succeeded(2)]).await?;
+                Ok(Ending::Done)
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_not_blocked_while_an_item_may_have_been_written() {
+    let world = World::new().await;
+    let _service = promotion_service(&world, &[0], Obstructed { attempts: AtomicU32::new(0) });
+    let run = world.queued_promotion(2).await;
+    let ended = completed(&world, &run).await;
+    assert_eq!((ended.outcome(), ended.attempt), (OperationRunOutcome::Succeeded, 3));
+}
