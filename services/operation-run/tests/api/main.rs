@@ -6,6 +6,7 @@ mod audit;
 mod cancel;
 mod harness;
 mod lease;
+mod limits;
 mod list;
 mod outage;
 mod rescue;

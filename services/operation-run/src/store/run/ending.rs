@@ -13,16 +13,28 @@ use super::{Row, read, seen_run};
 use crate::error::Result;
 use crate::run::SeenRun;
 
+/// Longest message of a line of a failure summary, in characters; the same number is in [`derived_failure_summary`].
+const LONGEST_MESSAGE: usize = 500;
+
 /// The failure summary of a run `r`, derived from its items: by reason, the most frequent first; the message is the
 /// first in alphabetical order, so that it is stable. The same as `domain::run::failure_summary`, which a test compares.
+///
+/// Every event of the run and the audit entry of its end repeat it, so it is bounded: from the 31st reason on they are one
+/// line, and a message is cut. The items have all of it.
 macro_rules! derived_failure_summary {
     () => {
-        " (SELECT coalesce(jsonb_agg(jsonb_build_object('code', f.reason_code, 'message', f.message, 'count', f.n)
-                   ORDER BY f.n DESC, f.reason_code COLLATE \"C\"), '[]')
-           FROM (SELECT i.reason_code, min(coalesce(i.message, '') COLLATE \"C\") AS message, count(*) AS n
-                 FROM operation.run_item i
-                 WHERE i.workspace_id = r.workspace_id AND i.run_id = r.id AND i.state IN ('failed', 'skipped')
-                 GROUP BY i.reason_code) f) "
+        " (SELECT coalesce(jsonb_agg(jsonb_build_object('code', l.code, 'message', l.message, 'count', l.n)
+                   ORDER BY l.place), '[]')
+           FROM (SELECT least(f.place, 31) AS place, sum(f.n)::bigint AS n,
+                     min(CASE WHEN f.place > 30 THEN 'OTHER_REASONS' ELSE f.reason_code END) AS code,
+                     min(CASE WHEN f.place > 30 THEN 'Further reasons; the items tell them.' ELSE f.message END) AS message
+                 FROM (SELECT i.reason_code, count(*) AS n,
+                           left(min(coalesce(i.message, '') COLLATE \"C\"), 500) AS message,
+                           row_number() OVER (ORDER BY count(*) DESC, i.reason_code COLLATE \"C\") AS place
+                       FROM operation.run_item i
+                       WHERE i.workspace_id = r.workspace_id AND i.run_id = r.id AND i.state IN ('failed', 'skipped')
+                       GROUP BY i.reason_code) f
+                 GROUP BY least(f.place, 31)) l) "
     };
 }
 
@@ -66,7 +78,7 @@ pub struct Ending {
 pub async fn complete(connection: &mut PgConnection, id: RunId, ending: &Ending, raise_fence: bool) -> Result<SeenRun> {
     let line = ending.failure.as_ref().map(|failure| FailureLine {
         code: failure.code.clone(),
-        message: failure.message.clone(),
+        message: failure.message.chars().take(LONGEST_MESSAGE).collect(),
         count: 0,
     });
     let row: Row = sqlx::query_as(concat!(
