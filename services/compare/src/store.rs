@@ -17,6 +17,7 @@ pub mod workspace;
 use domain::id::Hash;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use time::OffsetDateTime;
 
 /// Why the store could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,11 @@ pub enum StoreError {
 
 /// What a store function answers.
 pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The database's clock: the one that readings by several processes are ordered by.
+pub async fn clock(executor: impl sqlx::PgExecutor<'_>) -> Result<OffsetDateTime> {
+    Ok(sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(executor).await?)
+}
 
 /// Says which value cannot be read, and of which row.
 fn unreadable(table: &'static str, column: &'static str, id: impl ToString, why: impl ToString) -> StoreError {

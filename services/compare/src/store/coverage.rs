@@ -41,6 +41,8 @@ pub struct Coverage {
 /// What a read of a type came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCoverage<'a> {
+    /// When the reading began, by the database's clock: what it saw is at least as new.
+    pub began_at: OffsetDateTime,
     /// How it went.
     pub state: CoverageState,
     /// How many objects were seen.
@@ -74,7 +76,8 @@ pub async fn list(
         .collect()
 }
 
-/// Records how a read of a type went. Of a read that was denied or failed, the count of the one before stays.
+/// Records how a read of a type went. Of a read that was denied or failed, the count of the one before stays. A read that began
+/// before the one recorded is late: it says nothing any more.
 pub async fn put(
     conn: &mut PgConnection,
     workspace: WorkspaceId,
@@ -85,13 +88,15 @@ pub async fn put(
 ) -> Result<()> {
     sqlx::query(
         "INSERT INTO inventory.coverage AS c
-             (workspace_id, tenant_id, policy_type, run_id, state, observed_count, reason_code, approval_required)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8, false))
+             (workspace_id, tenant_id, policy_type, run_id, state, observed_count, reason_code, approval_required,
+              observed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8, false), $9)
          ON CONFLICT ON CONSTRAINT coverage_pkey DO UPDATE SET
-             run_id = excluded.run_id, state = excluded.state, observed_at = now(),
+             run_id = excluded.run_id, state = excluded.state, observed_at = excluded.observed_at,
              observed_count = CASE WHEN excluded.state IN ('denied', 'failed') THEN c.observed_count
                                    ELSE excluded.observed_count END,
-             reason_code = excluded.reason_code, approval_required = coalesce($8, c.approval_required)",
+             reason_code = excluded.reason_code, approval_required = coalesce($8, c.approval_required)
+         WHERE c.observed_at <= excluded.observed_at",
     )
     .bind(workspace.uuid())
     .bind(tenant.uuid())
@@ -101,6 +106,7 @@ pub async fn put(
     .bind(new.observed_count)
     .bind(new.reason_code)
     .bind(new.approval_required)
+    .bind(new.began_at)
     .execute(conn)
     .await?;
     Ok(())

@@ -1,4 +1,7 @@
 //! `inventory.item` as a sync writes it: many objects of one type per statement.
+//!
+//! Syncs overlap, and one may go on after its run was given to another worker. `last_observed_at` is therefore the moment, by the
+//! database's clock, from which on the provider was asked, and the newest asking has the last word, in whatever order they write.
 
 use std::collections::HashMap;
 
@@ -7,6 +10,7 @@ use domain::id::{Hash, PolicyVersionId, RunId, TenantId, WorkspaceId};
 use domain::observe::Observation;
 use sqlx::types::Json;
 use sqlx::{PgConnection, Row as _};
+use time::OffsetDateTime;
 
 use super::{Result, hash};
 
@@ -17,6 +21,8 @@ pub struct Known {
     pub content_hash: Hash,
     /// That version.
     pub version_id: PolicyVersionId,
+    /// Since when it is known as it is: when it was last observed, or found missing.
+    pub known_at: OffsetDateTime,
 }
 
 /// What is known of these objects, by external id.
@@ -28,7 +34,9 @@ pub async fn known(
     external_ids: &[&str],
 ) -> Result<HashMap<String, Known>> {
     let rows = sqlx::query(
-        "SELECT external_id, content_hash, current_version_id FROM inventory.item
+        "SELECT external_id, content_hash, current_version_id,
+                greatest(last_observed_at, missing_since) AS known_at
+         FROM inventory.item
          WHERE workspace_id = $1 AND tenant_id = $2 AND policy_type = $3 AND external_id = ANY ($4)",
     )
     .bind(workspace.uuid())
@@ -42,19 +50,22 @@ pub async fn known(
             let external_id: String = row.try_get("external_id")?;
             let content_hash = hash(row, "inventory.item", "content_hash", &external_id)?;
             let version_id = PolicyVersionId(row.try_get("current_version_id")?);
-            Ok((external_id, Known { content_hash, version_id }))
+            let known_at = row.try_get("known_at")?;
+            Ok((external_id, Known { content_hash, version_id, known_at }))
         })
         .collect()
 }
 
 /// Writes what was observed of objects of one type, each with the version that holds its content. At most one entry per
-/// object. An object that was missing is there again.
+/// object. An object that was missing is there again. `asked_at` is when the provider was asked: what is known since a later
+/// moment stays.
 pub async fn upsert(
     conn: &mut PgConnection,
     workspace: WorkspaceId,
     tenant: TenantId,
     policy_type: &str,
     run: RunId,
+    asked_at: OffsetDateTime,
     observed: &[(&Observation, PolicyVersionId)],
 ) -> Result<()> {
     if observed.is_empty() {
@@ -68,8 +79,8 @@ pub async fn upsert(
         "INSERT INTO inventory.item
              (workspace_id, tenant_id, policy_type, last_observed_run_id, external_id, subject_key, subject_name,
               display_name, odata_type, platform, content_hash, normal_hash, normal_form, assignments_form,
-              assignments_hash, facts, evidence, current_version_id)
-         SELECT $1, $2, $3, $4, o.*
+              assignments_hash, facts, evidence, current_version_id, last_observed_at)
+         SELECT $1, $2, $3, $4, o.*, $19
          FROM unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bytea[],
                      $12::bytea[], $13::jsonb[], $14::jsonb[], $15::bytea[], $16::jsonb[], $17::text[], $18::uuid[]) AS o
          ON CONFLICT ON CONSTRAINT item_pkey DO UPDATE SET
@@ -79,7 +90,9 @@ pub async fn upsert(
                 excluded.odata_type, excluded.platform, excluded.content_hash, excluded.normal_hash,
                 excluded.normal_form, excluded.assignments_form, excluded.assignments_hash, excluded.facts,
                 excluded.evidence, excluded.current_version_id),
-             last_observed_at = now(), missing_since = NULL, missing_confirmed = false",
+             last_observed_at = excluded.last_observed_at, missing_since = NULL, missing_confirmed = false
+         -- NULLs are passed over by greatest().
+         WHERE greatest(item.last_observed_at, item.missing_since) <= excluded.last_observed_at",
     )
     .bind(workspace.uuid())
     .bind(tenant.uuid())
@@ -99,6 +112,7 @@ pub async fn upsert(
     .bind(observed.iter().map(|(o, _)| Json(&o.facts)).collect::<Vec<_>>())
     .bind(observed.iter().map(|(o, _)| evidence_name(o.facts.evidence())).collect::<Vec<_>>())
     .bind(observed.iter().map(|(_, version)| version.uuid()).collect::<Vec<_>>())
+    .bind(asked_at)
     .execute(conn)
     .await?;
     Ok(())
@@ -112,45 +126,49 @@ pub async fn mark_incomplete(
     tenant: TenantId,
     policy_type: &str,
     run: RunId,
+    asked_at: OffsetDateTime,
     external_ids: &[&str],
 ) -> Result<()> {
     sqlx::query(
         "UPDATE inventory.item SET
              evidence = 'incomplete', facts = jsonb_set(facts, '{complete}', 'false'),
-             last_observed_run_id = $4, last_observed_at = now(), missing_since = NULL, missing_confirmed = false
-         WHERE workspace_id = $1 AND tenant_id = $2 AND policy_type = $3 AND external_id = ANY ($5)",
+             last_observed_run_id = $4, last_observed_at = $6, missing_since = NULL, missing_confirmed = false
+         WHERE workspace_id = $1 AND tenant_id = $2 AND policy_type = $3 AND external_id = ANY ($5)
+           AND greatest(last_observed_at, missing_since) <= $6",
     )
     .bind(workspace.uuid())
     .bind(tenant.uuid())
     .bind(policy_type)
     .bind(run.uuid())
     .bind(external_ids)
+    .bind(asked_at)
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Marks what this run did not see of a type as missing, or confirms it, and returns how many objects are missing by this
-/// read. `certain` is false when the read was partial: then nothing is confirmed, and what was certain stays so.
+/// Marks what a reading did not see of a type as missing, or confirms it, and returns how many objects are missing by this
+/// read. The reading began at `began_at`: what anybody observed since then is there, whoever it was. `certain` is false when the
+/// read was partial: then nothing is confirmed, and what was certain stays so.
 pub async fn mark_missing(
     conn: &mut PgConnection,
     workspace: WorkspaceId,
     tenant: TenantId,
     policy_type: &str,
-    run: RunId,
+    began_at: OffsetDateTime,
     certain: bool,
 ) -> Result<u64> {
     let done = sqlx::query(
         "UPDATE inventory.item SET
              missing_since = coalesce(missing_since, now()), missing_confirmed = missing_confirmed OR $5
          WHERE workspace_id = $1 AND tenant_id = $2 AND policy_type = $3
-           AND last_observed_run_id IS DISTINCT FROM $4
+           AND last_observed_at < $4
            AND (missing_since IS NULL OR $5 AND NOT missing_confirmed)",
     )
     .bind(workspace.uuid())
     .bind(tenant.uuid())
     .bind(policy_type)
-    .bind(run.uuid())
+    .bind(began_at)
     .bind(certain)
     .execute(conn)
     .await?;

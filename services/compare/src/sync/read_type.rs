@@ -7,12 +7,14 @@ use domain::observe::{Observation, observe, redact};
 use domain::preflight::CoverageState;
 use domain::reference::NameTable;
 use graph::{CapturedObject, Client, GraphError, Kind};
+use time::OffsetDateTime;
 
 use super::Scope;
 use super::record::{Absence, Seen, conclude, record};
 use super::storable::is_storable;
 use crate::error::Result;
 use crate::state::State;
+use crate::store;
 use crate::store::coverage::NewCoverage;
 
 /// The reason of a reading that met objects it could not understand or keep.
@@ -77,29 +79,35 @@ pub enum TypeRead {
 pub async fn read_type(reading: &Reading<'_>, contract: &Contract) -> Result<TypeRead> {
     let mut tally = Tally::default();
     let mut capture = graph::capture(reading.client, contract);
+    let began_at = store::clock(reading.state.db.pool()).await?;
+    let mut asked_at = began_at;
     let failure = loop {
         if (reading.should_stop)() {
             return Ok(TypeRead::Stopped);
         }
         match capture.next().await {
-            Ok(Some(page)) => write_page(reading, contract, page, &mut tally).await?,
+            Ok(Some(page)) => {
+                write_page(reading, contract, asked_at, page, &mut tally).await?;
+                asked_at = store::clock(reading.state.db.pool()).await?;
+            }
             Ok(None) => break None,
             Err(error) => break Some(error),
         }
     };
-    finish(reading, contract, tally, failure).await
+    finish(reading, contract, began_at, tally, failure).await
 }
 
 async fn write_page(
     reading: &Reading<'_>,
     contract: &Contract,
+    asked_at: OffsetDateTime,
     page: Vec<CapturedObject>,
     tally: &mut Tally,
 ) -> Result<()> {
     let listed = page.len();
     let seen = observe_page(reading, contract, page).await;
     tally.unreadable += (listed - seen.len()) as u64;
-    record(reading.state, reading.scope, contract.policy_type.as_str(), seen, tally).await
+    record(reading.state, reading.scope, contract.policy_type.as_str(), asked_at, seen, tally).await
 }
 
 /// Observes the objects of a page, off the threads that serve requests: a baseline of thousands of settings takes a while.
@@ -139,11 +147,13 @@ fn observe_one(contract: &Contract, object: CapturedObject, names: &NameTable) -
 async fn finish(
     reading: &Reading<'_>,
     contract: &Contract,
+    began_at: OffsetDateTime,
     mut tally: Tally,
     failure: Option<GraphError>,
 ) -> Result<TypeRead> {
     let (state, absence, reason) = verdict(&tally, failure.as_ref());
     let coverage = NewCoverage {
+        began_at,
         state,
         observed_count: i32::try_from(tally.observed).unwrap_or(i32::MAX),
         reason_code: reason,

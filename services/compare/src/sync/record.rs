@@ -6,6 +6,7 @@ use domain::id::PolicyVersionId;
 use domain::observe::Observation;
 use serde_json::Value;
 use server::ambient;
+use time::OffsetDateTime;
 
 use super::{Scope, Tally};
 use crate::error::Result;
@@ -26,11 +27,12 @@ pub(super) struct Seen {
     pub(super) observed: Observation,
 }
 
-/// Writes objects of one type and counts what was new about them.
+/// Writes objects of one type, which the provider was asked for at `asked_at`, and counts what was new about them.
 pub(super) async fn record(
     state: &State,
     scope: Scope,
     policy_type: &str,
+    asked_at: OffsetDateTime,
     seen: Vec<Seen>,
     tally: &mut Tally,
 ) -> Result<()> {
@@ -40,7 +42,7 @@ pub(super) async fn record(
     let mut seen: Vec<Seen> = by_id.into_values().collect();
     while !seen.is_empty() {
         let rest = seen.split_off(seen.len().min(BATCH));
-        record_batch(state, scope, policy_type, seen, tally).await?;
+        record_batch(state, scope, policy_type, asked_at, seen, tally).await?;
         seen = rest;
     }
     Ok(())
@@ -50,6 +52,7 @@ async fn record_batch(
     state: &State,
     scope: Scope,
     policy_type: &str,
+    asked_at: OffsetDateTime,
     batch: Vec<Seen>,
     tally: &mut Tally,
 ) -> Result<()> {
@@ -62,6 +65,8 @@ async fn record_batch(
     for seen in &batch {
         let Seen { content, observed } = seen;
         match known.get(observed.external_id.as_str()) {
+            // Somebody asked after us and wrote before us.
+            Some(known) if known.known_at > asked_at => {}
             // Half an object proves that it is there. It must not take the place of what was once read wholly.
             Some(_) if !observed.facts.complete => halves.push(observed.external_id.as_str()),
             Some(known) if known.content_hash == observed.content_hash => whole.push((observed, known.version_id)),
@@ -82,15 +87,16 @@ async fn record_batch(
     }
     let purpose = Purpose::Sync;
     store::policy_version::insert(&mut tx, workspace_id, tenant_id, policy_type, run_id, purpose, &versions).await?;
-    store::item_write::upsert(&mut tx, workspace_id, tenant_id, policy_type, run_id, &whole).await?;
-    store::item_write::mark_incomplete(&mut tx, workspace_id, tenant_id, policy_type, run_id, &halves).await?;
+    store::item_write::upsert(&mut tx, workspace_id, tenant_id, policy_type, run_id, asked_at, &whole).await?;
+    store::item_write::mark_incomplete(&mut tx, workspace_id, tenant_id, policy_type, run_id, asked_at, &halves)
+        .await?;
     tx.commit().await?;
     tally.observed += batch.len() as u64;
     tally.incomplete += batch.iter().filter(|seen| !seen.observed.facts.complete).count() as u64;
     Ok(())
 }
 
-/// Ends the reading of a type: what this run did not see is missing (unless it could not look), and the coverage says how
+/// Ends the reading of a type: what it did not see is missing (unless it could not look), and the coverage says how
 /// it went. One transaction, so that nobody sees one without the other.
 pub(super) async fn conclude(
     state: &State,
@@ -109,7 +115,8 @@ pub(super) async fn conclude(
     };
     if let Some(certain) = certain {
         tally.missing =
-            store::item_write::mark_missing(&mut tx, workspace_id, tenant_id, policy_type, run_id, certain).await?;
+            store::item_write::mark_missing(&mut tx, workspace_id, tenant_id, policy_type, coverage.began_at, certain)
+                .await?;
     }
     store::coverage::put(&mut tx, workspace_id, tenant_id, policy_type, run_id, coverage).await?;
     Ok(tx.commit().await?)

@@ -9,6 +9,7 @@ use domain::observe::observe;
 use domain::preflight::CoverageState;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::world::World;
@@ -33,6 +34,15 @@ impl<'w> Tenant<'w> {
 
     /// Objects of one type were seen, whole or not; nothing is said of the type.
     pub(crate) async fn seen(&self, policy_type: &str, objects: &[Value], complete: bool) {
+        self.write(policy_type, objects, complete, None).await;
+    }
+
+    /// Objects of one type were seen by a reading that asked for them at this moment.
+    pub(crate) async fn seen_at(&self, policy_type: &str, objects: &[Value], asked_at: OffsetDateTime) {
+        self.write(policy_type, objects, true, Some(asked_at)).await;
+    }
+
+    async fn write(&self, policy_type: &str, objects: &[Value], complete: bool, asked_at: Option<OffsetDateTime>) {
         let contract = graph::registry().get(policy_type).expect("a known type");
         let run = RunId(Uuid::now_v7());
         let mut tx = self.world.db().await.workspace(self.workspace.uuid()).await.unwrap();
@@ -53,7 +63,11 @@ impl<'w> Tenant<'w> {
             store::policy_version::insert(&mut tx, workspace, tenant, policy_type, run, Purpose::Sync, &[version])
                 .await
                 .unwrap();
-            store::item_write::upsert(&mut tx, workspace, tenant, policy_type, run, &[(&observed, id)]).await.unwrap();
+            let now = store::clock(&mut *tx).await.unwrap();
+            let asked_at = asked_at.unwrap_or(now);
+            store::item_write::upsert(&mut tx, workspace, tenant, policy_type, run, asked_at, &[(&observed, id)])
+                .await
+                .unwrap();
         }
         tx.commit().await.unwrap();
     }
@@ -66,9 +80,10 @@ impl<'w> Tenant<'w> {
         reason: Option<&str>,
         approval_required: bool,
     ) {
-        let new =
-            NewCoverage { state, observed_count: 0, reason_code: reason, approval_required: Some(approval_required) };
         let mut tx = self.world.db().await.workspace(self.workspace.uuid()).await.unwrap();
+        let began_at = store::clock(&mut *tx).await.unwrap();
+        let approval_required = Some(approval_required);
+        let new = NewCoverage { began_at, state, observed_count: 0, reason_code: reason, approval_required };
         let run = RunId(Uuid::now_v7());
         store::coverage::put(&mut tx, self.workspace, self.tenant, policy_type, run, &new).await.unwrap();
         tx.commit().await.unwrap();

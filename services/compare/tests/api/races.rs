@@ -1,5 +1,6 @@
 //! Guards that two transactions try to get past at the same moment.
 
+use compare_service::store;
 use pb::workspace::{RemoveWorkspaceMemberRequest, Role, SetWorkspaceMemberRequest};
 use tonic::Code;
 
@@ -63,4 +64,37 @@ async fn pre_images_captured_at_once_get_numbers_of_their_own() {
     let mut numbers = futures::future::join_all(calls).await;
     numbers.sort_unstable();
     assert_eq!(numbers, (2..10).collect::<Vec<i32>>());
+}
+
+#[tokio::test]
+async fn of_overlapping_readings_the_newest_asking_has_the_last_word() {
+    const KIND: &str = "windowsDriverUpdateProfile";
+    let world = World::start().await;
+    let ada = world.user("ada");
+    let workspace_id = ada.new_workspace().await;
+    let tenant_id = ada.new_tenant(&workspace_id, "Production").await;
+    let tenant = Tenant::new(&world, &workspace_id, &tenant_id);
+    let (workspace, id) = (workspace_id.parse().unwrap(), tenant_id.parse().unwrap());
+    let mut db = world.superuser().await.pool().acquire().await.unwrap();
+    // A slow reading began; then another one saw the object, and wrote first.
+    let slow = store::clock(&mut *db).await.unwrap();
+    tenant.has(KIND, &[driver("d1", "Ring", 1)]).await;
+    let normal_hash = "SELECT normal_hash FROM inventory.item WHERE external_id = 'd1'";
+    let newer: Vec<u8> = sqlx::query_scalar(normal_hash).fetch_one(&mut *db).await.unwrap();
+    // What the slow one did not see is there all the same.
+    let missing = store::item_write::mark_missing(&mut db, workspace, id, KIND, slow, true).await.unwrap();
+    assert_eq!(missing, 0);
+    // And what it saw is older, whichever run it was for.
+    tenant.seen_at(KIND, &[driver("d1", "Ring", 2)], slow).await;
+    let kept: Vec<u8> = sqlx::query_scalar(normal_hash).fetch_one(&mut *db).await.unwrap();
+    assert_eq!(kept, newer);
+    // A reading that began afterwards did not see it: it is gone, and the slow one does not bring it back.
+    let later = store::clock(&mut *db).await.unwrap();
+    assert_eq!(store::item_write::mark_missing(&mut db, workspace, id, KIND, later, true).await.unwrap(), 1);
+    tenant.seen_at(KIND, &[driver("d1", "Ring", 2)], slow).await;
+    let gone = "SELECT missing_confirmed FROM inventory.item WHERE external_id = 'd1'";
+    assert!(sqlx::query_scalar::<_, bool>(gone).fetch_one(&mut *db).await.unwrap());
+    // Seen again by somebody who asked later, it is back.
+    tenant.has(KIND, &[driver("d1", "Ring", 2)]).await;
+    assert!(!sqlx::query_scalar::<_, bool>(gone).fetch_one(&mut *db).await.unwrap());
 }
