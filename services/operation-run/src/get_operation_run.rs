@@ -1,13 +1,17 @@
 //! GetOperationRun: one run, by its id alone.
 
-use domain::id::RunId;
+use domain::id::{RunId, WorkspaceId};
 use server::{Caller, Failure};
+use uuid::Uuid;
 
 use crate::Runs;
 use crate::error::Result;
 use crate::run::SeenRun;
 use crate::store;
 use crate::visibility::Visibility;
+
+/// A workspace that nobody is a member of: the nil id is never given.
+pub(crate) const NO_WORKSPACE: WorkspaceId = WorkspaceId(Uuid::nil());
 
 /// The run, if the caller may see it.
 pub async fn get(runs: &Runs, caller: &Caller, id: RunId) -> Result<SeenRun> {
@@ -23,9 +27,12 @@ pub(crate) async fn visible(runs: &Runs, caller: &Caller, id: RunId) -> Result<(
     let user = caller.require_user()?;
     // The link names no workspace: which one it is has to be found across all.
     let mut tx = runs.db.system().await?;
-    let seen = store::run::find(&mut tx, id).await?.ok_or_else(Failure::not_found)?;
+    let seen = store::run::find(&mut tx, id).await?;
     drop(tx);
-    let visibility = Visibility::of(runs.access.facts(&user.subject, seen.run.workspace_id).await?);
+    // Access is read for a run that does not exist too: a hidden one must not be told from it by the time it takes.
+    let workspace = seen.as_ref().map_or(NO_WORKSPACE, |seen| seen.run.workspace_id);
+    let visibility = Visibility::of(runs.access.facts(&user.subject, workspace).await?);
+    let seen = seen.ok_or_else(Failure::not_found)?;
     visibility.check(&seen.run).map_err(Failure::from)?;
     Ok((seen, visibility))
 }

@@ -30,14 +30,14 @@ pub struct Cursor {
 
 impl Cursor {
     fn of(position: ListPosition) -> Self {
-        let created_at_us = i64::try_from(position.created_at.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX);
+        let created_at_us = i64::try_from(position.at.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX);
         Self { created_at_us, id: position.id.uuid() }
     }
 
     fn position(&self) -> Result<ListPosition> {
-        let created_at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.created_at_us) * 1000)
+        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.created_at_us) * 1000)
             .map_err(|_| Failure::invalid_argument("page_token", "holds no time"))?;
-        Ok(ListPosition { created_at, id: RunId(self.id) })
+        Ok(ListPosition { at, id: RunId(self.id) })
     }
 }
 

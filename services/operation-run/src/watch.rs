@@ -6,6 +6,7 @@
 //! - [`token`]: a position on the wire
 //! - [`filter`]: which events a watcher wants
 //! - [`access`]: what the actor of an open watch may see now
+//! - `newest`: what a LATEST watch keeps of what happened
 //! - [`watcher`]: one open watch: a cursor and no queue
 //!
 //! Truth is in the database. A watcher that falls behind what is in memory reads from there; nobody waits for it.
@@ -13,6 +14,7 @@
 pub mod access;
 pub mod feed;
 pub mod filter;
+mod newest;
 pub mod position;
 pub mod tail;
 pub mod token;

@@ -11,13 +11,14 @@ use tokio::time::{Instant, sleep};
 
 use crate::Runs;
 use crate::error::{Error, Result};
+use crate::get_operation_run::NO_WORKSPACE;
 use crate::run::SeenRun;
 use crate::store;
 use crate::store::run::{Horizon, ListPosition, Wanted};
 use crate::visibility::Visibility;
 use crate::watch::filter::Filter;
 use crate::watch::token::{self, Binding, Resume};
-use crate::watch::watcher::{Delivery, Opening, Stage, Watcher};
+use crate::watch::watcher::{Delivery, MOST_COMPLETED, Opening, Stage, Watcher};
 use crate::watch::{Position, Snapshot};
 
 /// How long a watch waits for a process that has just started to read its first events.
@@ -48,11 +49,10 @@ pub async fn watch(runs: &Runs, caller: &Caller, watch: Watch) -> Result<Watcher
     let (workspace, run) = match watch.run {
         Some(id) => {
             let mut tx = runs.db.system().await?;
-            let seen = store::run::find(&mut tx, id).await?.ok_or_else(Failure::not_found)?;
-            if watch.workspace.is_some_and(|workspace| workspace != seen.run.workspace_id) {
-                return Err(Failure::not_found().into());
-            }
-            (seen.run.workspace_id, Some(seen))
+            let seen = store::run::find(&mut tx, id).await?;
+            let seen = seen.filter(|seen| watch.workspace.is_none_or(|workspace| workspace == seen.run.workspace_id));
+            // Without a run as with a hidden one, access is read: the time it takes must not tell them apart.
+            (seen.as_ref().map_or(NO_WORKSPACE, |seen| seen.run.workspace_id), seen)
         }
         None => (watch.workspace.ok_or_else(|| Failure::invalid_argument("workspace_id", "is required"))?, None),
     };
@@ -133,7 +133,8 @@ async fn begin(
         }
     };
     tx.commit().await?;
-    let stage = Stage::Snapshots { ready: active, completed_after: None, completed_too };
+    let completed_left = if completed_too { MOST_COMPLETED } else { 0 };
+    let stage = Stage::Snapshots { ready: active, completed_after: None, completed_left };
     Ok((stage, Position::before(snapshot.xmin), Some(snapshot)))
 }
 

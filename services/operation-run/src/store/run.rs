@@ -73,22 +73,26 @@ pub struct Horizon {
     pub tenants: Vec<TenantId>,
 }
 
-/// The place of a run in a list, newest first.
+/// The place of a run in a list, newest first: by when it was made, or, among completed ones, by when it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListPosition {
-    pub created_at: OffsetDateTime,
+    pub at: OffsetDateTime,
     pub id: RunId,
 }
 
 impl ListPosition {
-    /// The place of this run.
+    /// The place of this run among all.
     pub fn of(seen: &SeenRun) -> Self {
-        Self { created_at: seen.run.created_at, id: seen.run.id }
+        Self { at: seen.run.created_at, id: seen.run.id }
+    }
+
+    /// The place of this run among those that have ended; `None`: it has not.
+    pub fn of_ended(seen: &SeenRun) -> Option<Self> {
+        seen.run.completed_at.map(|at| Self { at, id: seen.run.id })
     }
 }
 
-/// The condition of [`Wanted`] and [`Horizon`] on a run `r`, over the parameters $1 to $10. The place is compared without an
-/// OR, so that the index on it is used whatever plan is cached.
+/// The condition of [`Wanted`] and [`Horizon`] on a run `r`, over the parameters $1 to $8.
 macro_rules! wanted_within_horizon {
     () => {
         " r.workspace_id = $1
@@ -98,8 +102,15 @@ macro_rules! wanted_within_horizon {
           AND (cardinality($5::uuid[]) = 0 OR r.tenant_id = ANY($5) OR r.related_tenant_ids && $5)
           AND (cardinality($6::text[]) = 0 OR r.status = ANY($6))
           AND (cardinality($7::text[]) = 0 OR r.outcome = ANY($7))
-          AND ($8::text IS NULL OR r.initiator_subject = $8)
-          AND (r.created_at, r.id) < (coalesce($9::timestamptz, 'infinity'), coalesce($10::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')) "
+          AND ($8::text IS NULL OR r.initiator_subject = $8) "
+    };
+}
+
+/// The place that a list goes on after, the parameters $9 and $10. Compared without an OR, so that the index on it is used
+/// whatever plan is cached.
+macro_rules! place {
+    () => {
+        " (coalesce($9::timestamptz, 'infinity'), coalesce($10::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')) "
     };
 }
 
@@ -117,6 +128,8 @@ pub async fn page(
         seen_run!(),
         "FROM operation.run r WHERE",
         wanted_within_horizon!(),
+        "AND (r.created_at, r.id) <",
+        place!(),
         "ORDER BY r.created_at DESC, r.id DESC LIMIT $11"
     );
     fetch(connection, sql, workspace, wanted, horizon, after, limit, None).await
@@ -136,12 +149,15 @@ pub async fn active_page(
         seen_run!(),
         "FROM operation.run r WHERE r.status <> 'completed' AND",
         wanted_within_horizon!(),
+        "AND (r.created_at, r.id) <",
+        place!(),
         "ORDER BY r.created_at DESC, r.id DESC LIMIT $11"
     );
     fetch(connection, sql, workspace, wanted, horizon, after, limit, None).await
 }
 
-/// The runs that were completed in the snapshot (of `pg_current_snapshot()`), newest first, at most `limit`.
+/// The runs that were completed in the snapshot (of `pg_current_snapshot()`) and within the last 24 hours, those that ended
+/// last first, at most `limit`.
 ///
 /// A completed run never changes, so this may be asked long after the snapshot was taken, without holding it open: the
 /// event with the run's last revision is the one that completed it, and its transaction tells whether the snapshot had
@@ -160,9 +176,12 @@ pub async fn completed_page(
         seen_run!(),
         "FROM operation.run r
          LEFT JOIN operation.run_event e ON e.workspace_id = r.workspace_id AND e.run_id = r.id AND e.rev = r.rev
-         WHERE r.status = 'completed' AND (e.rev IS NULL OR pg_visible_in_snapshot(e.written_by, $12::pg_snapshot)) AND",
+         WHERE r.status = 'completed' AND (e.rev IS NULL OR pg_visible_in_snapshot(e.written_by, $12::pg_snapshot))
+             AND r.completed_at > clock_timestamp() - interval '24 hours' AND",
         wanted_within_horizon!(),
-        "ORDER BY r.created_at DESC, r.id DESC LIMIT $11"
+        "AND (r.completed_at, r.id) <",
+        place!(),
+        "ORDER BY r.completed_at DESC, r.id DESC LIMIT $11"
     );
     fetch(connection, sql, workspace, wanted, horizon, after, limit, Some(snapshot)).await
 }
@@ -187,7 +206,7 @@ async fn fetch(
         .bind(wanted.statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>())
         .bind(wanted.outcomes.iter().map(|outcome| outcome.as_str()).collect::<Vec<_>>())
         .bind(wanted.initiator_subject.as_deref())
-        .bind(after.map(|after| after.created_at))
+        .bind(after.map(|after| after.at))
         .bind(after.map(|after| after.id.uuid()))
         .bind(limit);
     let rows: Vec<Row> = match snapshot {

@@ -1,11 +1,11 @@
 //! One open watch. It is a cursor, a filter and what its actor may see; there is no queue of its own: the transport asks for
 //! the next message when the reader has room, and only then is it looked for.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::id::{RunId, WorkspaceId};
+use domain::id::WorkspaceId;
 use opentelemetry::KeyValue;
 use server::Failure;
 use server::failure::reason;
@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::feed::{Event, Read};
 use super::filter::Filter;
+use super::newest::Newest;
 use super::position::{Position, Snapshot};
 use super::token::{self, Binding, Resume};
 use crate::Runs;
@@ -32,6 +33,8 @@ const CATCH_UP: i64 = 500;
 const MOST_LOOKS: usize = 64;
 /// Completed runs read at once for a snapshot.
 const PAGE: i64 = 200;
+/// Most completed runs of one snapshot. Whoever wants more history lists it; a dashboard that opens does not wait for it.
+pub const MOST_COMPLETED: i64 = 1000;
 /// A watch does not outlive its last good look at its actor's access for longer than this.
 const ACCESS_GRACE: Duration = Duration::from_secs(5);
 /// Pause after a look at access that failed.
@@ -78,8 +81,8 @@ pub enum Stage {
         ready: VecDeque<SeenRun>,
         /// After which completed run to go on reading.
         completed_after: Option<ListPosition>,
-        /// Whether completed runs are still to be read.
-        completed_too: bool,
+        /// How many completed runs may still be read.
+        completed_left: i64,
     },
     /// Sending changes.
     Live,
@@ -206,7 +209,7 @@ impl Watcher {
     /// The next run of the present state, or the bookmark that ends it.
     async fn snapshot(&mut self) -> Result<Message> {
         loop {
-            let Stage::Snapshots { ready, completed_too, .. } = &mut self.opening.stage else {
+            let Stage::Snapshots { ready, completed_left, .. } = &mut self.opening.stage else {
                 return Ok(Message::Bookmark { initial_end: true });
             };
             if let Some(seen) = ready.pop_front() {
@@ -217,7 +220,7 @@ impl Watcher {
                 if self.opening.visibility.shows(&seen.run) {
                     return Ok(Message::Snapshot(Box::new(seen)));
                 }
-            } else if *completed_too {
+            } else if *completed_left > 0 {
                 self.read_completed().await?;
             } else {
                 let over = self.opening.run.as_ref().is_some_and(Run::is_terminal);
@@ -231,17 +234,19 @@ impl Watcher {
     /// held open, while a reader takes its time.
     async fn read_completed(&mut self) -> Result<()> {
         let Opening { workspace, filter, visibility, seen_before, stage, .. } = &mut self.opening;
-        let Stage::Snapshots { ready, completed_after, completed_too } = stage else { return Ok(()) };
+        let Stage::Snapshots { ready, completed_after, completed_left } = stage else { return Ok(()) };
         let (Filter::Matching(wanted), Some(snapshot)) = (&*filter, &*seen_before) else {
-            *completed_too = false;
+            *completed_left = 0;
             return Ok(());
         };
         let horizon = Horizon { types: visibility.types(), tenants: visibility.entitled_to() };
         let mut tx = self.runs.db.workspace(workspace.uuid()).await?;
         let (snapshot, after) = (snapshot.to_string(), *completed_after);
-        let page = store::run::completed_page(&mut tx, *workspace, wanted, &horizon, &snapshot, after, PAGE).await?;
-        *completed_too = i64::try_from(page.len()).is_ok_and(|read| read == PAGE);
-        *completed_after = page.last().map(ListPosition::of).or(after);
+        let most = PAGE.min(*completed_left);
+        let page = store::run::completed_page(&mut tx, *workspace, wanted, &horizon, &snapshot, after, most).await?;
+        let full = i64::try_from(page.len()).is_ok_and(|read| read == most);
+        *completed_left = if full { *completed_left - most } else { 0 };
+        *completed_after = page.last().and_then(ListPosition::of_ended).or(after);
         ready.extend(page);
         Ok(())
     }
@@ -422,28 +427,5 @@ impl Watcher {
 impl Drop for Watcher {
     fn drop(&mut self) {
         metrics::WATCHES.add(-1, &[]);
-    }
-}
-
-/// Of every run the last event, all in order. An event that is passed over is always followed by a later one of the same
-/// run, so a watch that is cut anywhere and resumed misses nothing that was not superseded.
-#[derive(Default)]
-struct Newest {
-    events: Vec<Option<Arc<Event>>>,
-    of_run: HashMap<RunId, usize>,
-}
-
-impl Newest {
-    fn add(&mut self, events: impl Iterator<Item = Arc<Event>>) {
-        for event in events {
-            if let Some(superseded) = self.of_run.insert(event.seen.run.id, self.events.len()) {
-                self.events[superseded] = None;
-            }
-            self.events.push(Some(event));
-        }
-    }
-
-    fn in_order(self) -> Vec<Arc<Event>> {
-        self.events.into_iter().flatten().collect()
     }
 }

@@ -37,6 +37,22 @@ async fn the_hidden_and_the_absent_are_the_same_bytes() {
 }
 
 #[tokio::test]
+async fn access_is_read_for_the_absent_as_for_the_hidden() {
+    let world = World::new().await;
+    let run = world.queued_promotion(1).await;
+    // Whether it is read shows when it cannot be: both are refused by the same database error, none is told before.
+    world.execute("REVOKE SELECT ON access_api.actor_access FROM tenantatlas_operation", &[]).await;
+    for run_id in [run.run_id, Uuid::now_v7().to_string()] {
+        let elsewhere = WatchOperationRunsRequest { workspace_id: Uuid::now_v7().to_string(), ..of_run(&run_id) };
+        for request in [of_run(&run_id), elsewhere] {
+            assert_refused(Reader::open(world.runs("eve"), request).await.map(|_| ()), Code::Internal, "INTERNAL");
+        }
+        let get = pb::operation::GetOperationRunRequest { run_id };
+        assert_refused(world.runs("eve").get_operation_run(get).await, Code::Internal, "INTERNAL");
+    }
+}
+
+#[tokio::test]
 async fn a_member_who_leaves_is_shown_no_more() {
     let world = World::new().await;
     let run = world.queued_promotion(1).await;

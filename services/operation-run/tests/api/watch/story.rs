@@ -48,6 +48,41 @@ async fn the_present_state_then_every_change_in_order() {
 }
 
 #[tokio::test]
+async fn history_is_not_part_of_the_present_state() {
+    let world = World::new().await;
+    // Runs of an older system: 1005 that ended within a day, one a minute, and 3 that ended before.
+    world
+        .execute(
+            "INSERT INTO operation.run (workspace_id, id, tenant_id, type, status, outcome, dedupe_rule, identity_hash,
+                 mutates_tenant, initiator_name, created_at, completed_at, imported)
+             SELECT $1, gen_random_uuid(), $2, 'inventory.sync', 'completed', 'succeeded', 'while_active',
+                 sha256(n::text::bytea), false, 'System', now() - interval '30 days',
+                 now() - interval '1 minute' * CASE WHEN n <= 1005 THEN n ELSE 1440 + n END, true
+             FROM generate_series(1, 1008) n",
+            &[world.workspace, world.source],
+        )
+        .await;
+    let active = world.queued_promotion(1).await;
+    let (limit,): (i64,) = sqlx::query_as("SELECT extract(epoch FROM now() - interval '1000 minutes')::bigint")
+        .fetch_one(world.superuser.pool())
+        .await
+        .unwrap();
+    let mut watch = Reader::open(world.runs("ada"), everything(&world)).await.unwrap();
+    let snapshots = watch.snapshots().await;
+    assert_eq!(snapshots[0].run_id, active.run_id);
+    let ended: Vec<i64> = snapshots[1..].iter().map(|run| run.complete_time.unwrap().seconds).collect();
+    assert_eq!(ended.len(), 1000);
+    assert!(ended.is_sorted_by(|later, earlier| later >= earlier), "{ended:?}");
+    assert!(ended[999] >= limit - 60);
+
+    // With few runs the day is the limit.
+    world.execute("DELETE FROM operation.run WHERE completed_at BETWEEN now() - interval '1 day' AND now() - interval '10 minutes'", &[]).await;
+    let mut watch = Reader::open(world.runs("ada"), everything(&world)).await.unwrap();
+    let left = watch.snapshots().await.len();
+    assert!((10..=11).contains(&left), "{left}");
+}
+
+#[tokio::test]
 async fn a_watch_of_one_run_ends_with_it() {
     let world = World::new().await;
     let (run, lease) = world.claimed_promotion(1).await;
