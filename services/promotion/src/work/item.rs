@@ -184,6 +184,7 @@ impl Item<'_> {
 
     async fn create(&mut self, contract: &Contract, payload: &Payload) -> Result<Written, Trouble> {
         self.intend(Action::Create).await?;
+        self.promotion.session.ensure_held()?;
         let outcome = graph::create(&self.promotion.client, contract, payload).await;
         Written::of(outcome, ItemEffect::Created)
     }
@@ -201,6 +202,7 @@ impl Item<'_> {
             current.ok_or_else(|| Trouble::item("INTERNAL", "the object to be updated was not among those read"))?;
         self.keep_pre_image(&external_id, current).await?;
         self.intend(Action::Update).await?;
+        self.promotion.session.ensure_held()?;
         let outcome = graph::update(&self.promotion.client, contract, external_id.as_str(), payload, current).await;
         Written::of(outcome, effect)
     }
