@@ -3,7 +3,7 @@
 //! An id means something in one tenant only (scope tag `2` exists on both sides and means different things), so a
 //! reference is carried over by name, and only when the name belongs to exactly one object on either side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,8 @@ struct KindNames {
     /// By name, then by folded id, so that one id in two spellings stays one.
     ids_of: BTreeMap<String, BTreeMap<String, String>>,
     label_of: BTreeMap<String, String>,
+    /// Folded ids of what may be gone.
+    doubted: BTreeSet<String>,
 }
 
 impl NameTable {
@@ -41,6 +43,15 @@ impl NameTable {
         let kind = kind.into();
         let name = name_in_key(&kind, key).to_owned();
         self.put(kind, id, name, display_name);
+    }
+
+    /// Says of an object that it may be gone. It still counts as a namesake, and nothing is mapped to it.
+    pub fn doubt(&mut self, kind: impl Into<PolicyType>, id: &str) {
+        self.kinds.entry(kind.into()).or_default().doubted.insert(id_key(id));
+    }
+
+    fn is_doubted(&self, kind: &str, id: &str) -> bool {
+        self.kinds.get(kind).is_some_and(|names| names.doubted.contains(&id_key(id)))
     }
 
     fn put(&mut self, kind: PolicyType, id: &str, name: String, display_name: &str) {
@@ -151,6 +162,7 @@ impl Reference {
         let mut ids = target.ids(self.kind.as_str(), name);
         match (ids.next(), ids.next()) {
             (None, _) => Err(MappingFault::MissingInTarget),
+            (Some(id), None) if target.is_doubted(self.kind.as_str(), id) => Err(MappingFault::MissingInTarget),
             (Some(id), None) => Ok(id),
             (Some(_), Some(_)) => Err(MappingFault::AmbiguousInTarget),
         }
@@ -183,6 +195,16 @@ mod tests {
         assert_eq!(reference(Standing::Ambiguous).target_id(&target), Err(MappingFault::AmbiguousInSource));
         assert_eq!(reference(Standing::Unresolved).target_id(&target), Err(MappingFault::UnknownInSource));
         target.insert("group", "T-3", "Pilot");
+        assert_eq!(reference(Standing::Named).target_id(&target), Err(MappingFault::AmbiguousInTarget));
+    }
+
+    #[test]
+    fn what_may_be_gone_is_a_namesake_and_no_counterpart() {
+        let mut target = NameTable::new();
+        target.insert("group", "T-1", "Pilot");
+        target.doubt("group", "t-1");
+        assert_eq!(reference(Standing::Named).target_id(&target), Err(MappingFault::MissingInTarget));
+        target.insert("group", "T-2", "Pilot");
         assert_eq!(reference(Standing::Named).target_id(&target), Err(MappingFault::AmbiguousInTarget));
     }
 

@@ -71,6 +71,9 @@ pub async fn load(
         let full = i64::try_from(names.len()).is_ok_and(|count| count == BATCH);
         after = names.last().map(|last| (last.kind.0.clone(), last.external_id.0.clone()));
         for name in names {
+            if name.missing {
+                table.doubt(name.kind.clone(), name.external_id.as_str());
+            }
             table.insert_subject(name.kind, name.external_id.as_str(), &name.subject_key, &name.display_name);
         }
         if !full {

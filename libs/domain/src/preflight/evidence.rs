@@ -49,6 +49,8 @@ pub struct Captured {
     pub facts: SubjectFacts,
     /// The immutable content; `None` when it was not, or is no longer, kept.
     pub version: Option<PolicyVersionId>,
+    /// When the object was last seen. A reading of its type that ended early is newer than what it did not get to.
+    pub observed_at: OffsetDateTime,
 }
 
 /// What was captured of the objects of one tenant, by type and provider id.

@@ -52,6 +52,8 @@ pub(super) fn judge<'e>(evidence: &Evidence<'e>, subject: &'e ComparedSubject<'e
     };
     let sources = captures_of(&evidence.source, &subject.source);
     let targets = captures_of(&evidence.target, &subject.target);
+    judge_age(evidence, ReasonCode::SourceEvidenceStale, subject.policy_type, &sources, reasons);
+    judge_age(evidence, ReasonCode::TargetEvidenceStale, subject.policy_type, &targets, reasons);
     for (row, captured) in &sources {
         judge_source(row, *captured, reasons);
     }
@@ -117,14 +119,46 @@ fn judge_type(
             format!("{why} Run an inventory sync of the target tenant {target_name}."),
         ));
     }
-    let was_partial = coverage.is_some_and(|coverage| coverage.state == CoverageState::Partial);
-    if was_partial && subject.target.is_empty() {
+    // What was not seen may have the same identity: that there is one, or none, is not known.
+    let is_partial =
+        |side: &Side<'_>| coverage_of(side).is_some_and(|coverage| coverage.state == CoverageState::Partial);
+    let sides = [
+        (ReasonCode::SourceEvidenceStale, &evidence.source, "source"),
+        (ReasonCode::TargetEvidenceStale, &evidence.target, "target"),
+    ];
+    for (code, side, which) in sides {
+        if is_partial(side) {
+            let name = side.tenant_name;
+            reasons.insert(Reason::new(
+                code,
+                format!(
+                    "The last sync did not see every object of type {label}, so another one of this name may be there. Run \
+                     an inventory sync of the {which} tenant {name}."
+                ),
+            ));
+        }
+    }
+}
+
+/// Whether one of these objects was last seen too long ago. A type that cannot be relied on has said so for all of them.
+fn judge_age(
+    evidence: &Evidence<'_>,
+    code: ReasonCode,
+    policy_type: &PolicyType,
+    captures: &[(&SubjectRow, Option<&Captured>)],
+    reasons: &mut BTreeSet<Reason>,
+) {
+    let (side, which) = match code {
+        ReasonCode::SourceEvidenceStale => (&evidence.source, "source"),
+        _ => (&evidence.target, "target"),
+    };
+    let told = distrust(evidence, side.coverage.get(policy_type).copied(), "").is_some();
+    let mut seen = captures.iter().filter_map(|(_, captured)| *captured);
+    if !told && seen.any(|captured| evidence.now - captured.observed_at > evidence.staleness_limit) {
+        let (limit, name) = (span(evidence.staleness_limit), side.tenant_name);
         reasons.insert(Reason::new(
-            ReasonCode::TargetEvidenceStale,
-            format!(
-                "The last sync did not see every object of type {label}, so it may be there after all. Run an inventory \
-                 sync of the target tenant {target_name}."
-            ),
+            code,
+            format!("It was last read more than {limit} ago. Run an inventory sync of the {which} tenant {name}."),
         ));
     }
 }
@@ -300,6 +334,9 @@ fn judge_references<'e>(evidence: &Evidence<'e>, captured: &'e Captured, candida
     for reference in facts.references.iter().chain(assigned) {
         match reference.target_id(evidence.target_names) {
             Ok(id) => {
+                if reference.standing == Standing::Named {
+                    judge_name(evidence, &reference.kind, &mut candidate.reasons);
+                }
                 candidate.mapped.insert((&reference.kind, reference.name.as_deref().unwrap_or_default(), id));
             }
             Err(MappingFault::MissingInTarget) => candidate.needs.push(reference),
@@ -312,6 +349,23 @@ fn judge_references<'e>(evidence: &Evidence<'e>, captured: &'e Captured, candida
         if let (Standing::Named, Some(name)) = (reference.standing, &reference.name) {
             candidate.references.push(ReferenceName { kind: reference.kind.clone(), name: name.clone() });
         }
+    }
+}
+
+/// Whether the target's names of a kind can be relied on: that what had the name still has it, and nothing else has.
+fn judge_name(evidence: &Evidence<'_>, kind: &PolicyType, reasons: &mut BTreeSet<Reason>) {
+    let label = label(evidence.registry.get(kind.as_str()), kind);
+    let coverage = evidence.target.coverage.get(kind).copied();
+    let partial = || {
+        let partial = coverage.is_some_and(|coverage| coverage.state == CoverageState::Partial);
+        partial.then(|| format!("The last sync did not see every object of type {label}."))
+    };
+    if let Some(why) = distrust(evidence, coverage, &label).or_else(partial) {
+        let name = evidence.target.tenant_name;
+        reasons.insert(Reason::new(
+            ReasonCode::TargetEvidenceStale,
+            format!("{why} It refers to one of them by name. Run an inventory sync of the target tenant {name}."),
+        ));
     }
 }
 

@@ -127,7 +127,51 @@ fn stale_missing_failed_and_denied_evidence_blocks() {
     assert_eq!(class(&at_the_limit.preflight(), "A"), "ready");
     let mut partial_source = one(|_| {});
     partial_source.source_coverage.get_mut("policy").unwrap().state = CoverageState::Partial;
-    assert_eq!(class(&partial_source.preflight(), "A"), "ready", "what was seen of the source is true");
+    assert_eq!(codes(&partial_source.preflight(), "A"), ["SOURCE_EVIDENCE_STALE"], "another one may have the name");
+    let mut partial_target = one(|_| {});
+    partial_target.target.push(Object { content: "other".into(), ..Object::new("policy", "A").with_id("t-1") });
+    partial_target.target_coverage.get_mut("policy").unwrap().state = CoverageState::Partial;
+    assert_eq!(codes(&partial_target.preflight(), "A"), ["TARGET_EVIDENCE_STALE"], "another one may have the name");
+}
+
+#[test]
+fn what_a_newer_reading_did_not_get_to_is_as_old_as_it_is() {
+    let old = |object: Object| Object { observed_at: world::NOW - Duration::days(2), ..object };
+    let target = || Object { content: "other".into(), ..Object::new("policy", "A").with_id("t-1") };
+    let of = |source: Object, target: Object| World { source: vec![source], target: vec![target], ..World::default() };
+    assert_eq!(class(&of(Object::new("policy", "A"), target()).preflight(), "A"), "ready");
+    let source_is_old = of(old(Object::new("policy", "A")), target());
+    assert_eq!(codes(&source_is_old.preflight(), "A"), ["SOURCE_EVIDENCE_STALE"]);
+    let target_is_old = of(Object::new("policy", "A"), old(target()));
+    assert_eq!(codes(&target_is_old.preflight(), "A"), ["TARGET_EVIDENCE_STALE"]);
+    let at_the_limit = Object { observed_at: world::NOW - Duration::days(1), ..target() };
+    assert_eq!(class(&of(Object::new("policy", "A"), at_the_limit).preflight(), "A"), "ready");
+}
+
+#[test]
+fn a_name_is_as_good_as_the_evidence_of_its_kind() {
+    type Change = fn(&mut Coverage);
+    let mut world = one(|object| object.facts.references = vec![world::reference("group", "X", Standing::Named)]);
+    world.target_names = vec![("group".into(), "x-1".into(), "X".into())];
+    assert_eq!(class(&world.preflight(), "A"), "ready");
+    let changes: [Change; 4] = [
+        |coverage| coverage.observed_at -= Duration::days(2),
+        |coverage| coverage.state = CoverageState::Denied,
+        |coverage| coverage.state = CoverageState::Failed,
+        |coverage| coverage.state = CoverageState::Partial,
+    ];
+    for change in changes {
+        let mut world = world.clone();
+        change(world.target_coverage.get_mut("group").unwrap());
+        assert_eq!(codes(&world.preflight(), "A"), ["TARGET_EVIDENCE_STALE"]);
+    }
+    let mut never = world.clone();
+    never.target_coverage.remove("group");
+    assert_eq!(codes(&never.preflight(), "A"), ["TARGET_EVIDENCE_STALE"]);
+    let mut fixed = world;
+    fixed.target_coverage.remove("group");
+    fixed.source[0].facts.references = vec![world::reference("group", "X", Standing::Fixed)];
+    assert_eq!(class(&fixed.preflight(), "A"), "ready", "what is the same in every tenant needs no evidence");
 }
 
 #[test]

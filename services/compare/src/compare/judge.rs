@@ -114,16 +114,23 @@ async fn captures(
         return Ok(captures);
     }
     for behind in store::subject::behind(conn, selected.workspace_id, tenant, &types, &ids).await? {
-        let captured = Captured { facts: behind.facts, version: Some(behind.version_id) };
+        let captured =
+            Captured { facts: behind.facts, version: Some(behind.version_id), observed_at: behind.observed_at };
         captures.insert(behind.policy_type, behind.external_id, captured);
     }
     Ok(captures)
 }
 
-fn referred_kinds(comparison: &Comparison<'_>, captures: &Captures) -> BTreeSet<PolicyType> {
+/// The kinds that what would be promoted refers to. Assignments count when they are promoted along: they refer to groups, of which
+/// a tenant may have very many.
+fn referred_kinds(comparison: &Comparison<'_>, captures: &Captures, include_assignments: bool) -> BTreeSet<PolicyType> {
     let captured = source_rows(comparison).filter_map(|row| captures.get(row));
     captured
-        .flat_map(|captured| captured.facts.references.iter().chain(&captured.facts.assignment_references))
+        .flat_map(|captured| {
+            let facts = &captured.facts;
+            let assigned = if include_assignments { facts.assignment_references.as_slice() } else { &[] };
+            facts.references.iter().chain(assigned)
+        })
         .map(|reference| reference.kind.clone())
         .collect()
 }

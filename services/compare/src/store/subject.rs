@@ -7,6 +7,7 @@ use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{PgConnection, Row as _};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Result, unreadable};
@@ -82,6 +83,8 @@ pub struct Behind {
     pub facts: SubjectFacts,
     /// Its newest captured content.
     pub version_id: PolicyVersionId,
+    /// When it was last seen; a reading in part leaves others behind.
+    pub observed_at: OffsetDateTime,
 }
 
 /// What is behind the hashes of these objects of a tenant, given as parallel lists. In no order.
@@ -93,7 +96,7 @@ pub async fn behind(
     external_ids: &[&str],
 ) -> Result<Vec<Behind>> {
     let rows = sqlx::query(
-        "SELECT i.policy_type, i.external_id, i.facts, i.current_version_id
+        "SELECT i.policy_type, i.external_id, i.facts, i.current_version_id, i.last_observed_at
          FROM unnest($3::text[], $4::text[]) AS w (policy_type, external_id)
          JOIN inventory.item i ON i.workspace_id = $1 AND i.tenant_id = $2
              AND i.policy_type = w.policy_type AND i.external_id = w.external_id",
@@ -113,6 +116,7 @@ pub async fn behind(
                 policy_type: PolicyType::new(row.try_get::<String, _>(0)?),
                 facts: facts.0,
                 version_id: PolicyVersionId(row.try_get(3)?),
+                observed_at: row.try_get(4)?,
                 external_id: ExternalId(external_id),
             })
         })
@@ -160,6 +164,8 @@ pub struct Name {
     pub subject_key: SubjectKey,
     /// Its name for people.
     pub display_name: String,
+    /// The last reading did not see it, and could not tell whether it is gone.
+    pub missing: bool,
 }
 
 /// The objects of these kinds that have one of these ids (lower case), with every namesake of theirs. In no order.
@@ -175,7 +181,8 @@ pub async fn names_of(
              SELECT policy_type, subject_key FROM inventory.item
              WHERE workspace_id = $1 AND tenant_id = $2 AND policy_type = ANY ($3) AND NOT missing_confirmed
                AND lower(external_id) = ANY ($4))
-         SELECT policy_type, external_id, subject_key, display_name FROM inventory.item
+         SELECT policy_type, external_id, subject_key, display_name, missing_since IS NOT NULL
+         FROM inventory.item
          WHERE workspace_id = $1 AND tenant_id = $2 AND NOT missing_confirmed
            AND (policy_type, subject_key) IN (SELECT policy_type, subject_key FROM mentioned)",
     )
@@ -198,7 +205,8 @@ pub async fn names(
     limit: i64,
 ) -> Result<Vec<Name>> {
     let rows = sqlx::query(
-        "SELECT policy_type, external_id, subject_key, display_name FROM inventory.item
+        "SELECT policy_type, external_id, subject_key, display_name, missing_since IS NOT NULL
+         FROM inventory.item
          WHERE workspace_id = $1 AND tenant_id = $2 AND policy_type = ANY ($3) AND NOT missing_confirmed
            AND ($4::text IS NULL OR (policy_type COLLATE \"C\", external_id COLLATE \"C\") > ($4, $5))
          ORDER BY policy_type COLLATE \"C\", external_id COLLATE \"C\" LIMIT $6",
@@ -220,6 +228,7 @@ fn read_name(row: &PgRow) -> Result<Name> {
         external_id: ExternalId(row.try_get(1)?),
         subject_key: SubjectKey(row.try_get(2)?),
         display_name: row.try_get(3)?,
+        missing: row.try_get(4)?,
     })
 }
 

@@ -27,6 +27,7 @@ pub(super) struct Object {
     pub(super) facts: SubjectFacts,
     pub(super) version: Option<PolicyVersionId>,
     pub(super) captured: bool,
+    pub(super) observed_at: OffsetDateTime,
 }
 
 impl Object {
@@ -39,6 +40,7 @@ impl Object {
             facts: SubjectFacts { complete: true, ..SubjectFacts::default() },
             version: Some(PolicyVersionId(Uuid::from_u128(1))),
             captured: true,
+            observed_at: NOW - Duration::hours(1),
         }
     }
 
@@ -99,7 +101,8 @@ impl Default for World {
             observed_at: NOW - Duration::hours(1),
             approval_required: false,
         };
-        let kinds = ["policy", "preview", "never", "unheardOf", "assignmentFilter", "roleScopeTag", "group"];
+        let kinds =
+            ["policy", "preview", "never", "unheardOf", "assignmentFilter", "roleScopeTag", "group", "namedLocation"];
         let coverage: BTreeMap<PolicyType, Coverage> = kinds.into_iter().map(|kind| (kind.into(), coverage)).collect();
         Self {
             source: vec![],
@@ -192,7 +195,8 @@ fn rows(objects: &[Object]) -> Vec<SubjectRow> {
 fn captures(objects: &[Object]) -> Captures {
     let mut captures = Captures::new();
     for object in objects.iter().filter(|object| object.captured) {
-        let captured = Captured { facts: object.facts.clone(), version: object.version };
+        let captured =
+            Captured { facts: object.facts.clone(), version: object.version, observed_at: object.observed_at };
         captures.insert(object.kind.clone(), ExternalId::new(&object.id), captured);
     }
     captures
