@@ -36,7 +36,7 @@ pub(super) async fn judge(state: &State, caller: &Caller, selected: &Selected, n
     let source_captures = captures(&mut tx, selected, gathered.source.id, source_rows(&comparison)).await?;
     let target_captures = captures(&mut tx, selected, gathered.target.id, target_rows(&comparison)).await?;
     // Only the kinds that candidates refer to: a tenant may have very many groups and few that matter.
-    let kinds = referred_kinds(&comparison, &source_captures);
+    let kinds = referred_kinds(&comparison, &source_captures, selected.selection.include_assignments);
     let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
     let target_names = names::load(&mut tx, selected.workspace_id, gathered.target.id, &kinds).await?;
     drop(tx);
