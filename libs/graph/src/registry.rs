@@ -1,9 +1,11 @@
 //! The contracts this build knows, read once. A contract that is not valid is a defect of the build: the test of this module
 //! finds it, and a process that starts all the same says which one and why.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use domain::contract::{Contract, ContractError, Registry};
+use domain::contract::{Contract, ContractError, Promotion, Registry};
+use domain::id::PolicyType;
 
 macro_rules! contracts {
     ($($name:literal),* $(,)?) => {
@@ -63,14 +65,68 @@ pub fn check_registry() -> Result<Registry, ContractError> {
     Registry::new(contracts?)
 }
 
+/// Why a type cannot be made promotable.
+#[derive(Debug, thiserror::Error)]
+pub enum PromotingError {
+    /// Nobody knows the type.
+    #[error("{0} is not a known policy type")]
+    Unknown(PolicyType),
+    /// Its objects are never written, in any installation.
+    #[error("{0} cannot be promoted in any installation")]
+    Never(PolicyType),
+    /// Its contract does not say how it is written.
+    #[error(transparent)]
+    Invalid(#[from] ContractError),
+}
+
+/// The contracts, with these preview-only types promotable. The operator's choice, to be given to compare-service, which judges by
+/// it, and to promotion-service, which writes by it.
+///
+/// # Errors
+/// See [`PromotingError`]; empty names are passed over.
+pub fn promoting(contracts: &Registry, types: &[String]) -> Result<Registry, PromotingError> {
+    let wanted: BTreeSet<PolicyType> =
+        types.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).map(PolicyType::from).collect();
+    for policy_type in &wanted {
+        match contracts.get(policy_type.as_str()) {
+            None => return Err(PromotingError::Unknown(policy_type.clone())),
+            Some(contract) if contract.promotion == Promotion::Never => {
+                return Err(PromotingError::Never(policy_type.clone()));
+            }
+            Some(_) => {}
+        }
+    }
+    let promoted = |contract: &Contract| {
+        let mut contract = contract.clone();
+        if wanted.contains(&contract.policy_type) {
+            contract.promotion = Promotion::Promotable;
+        }
+        contract
+    };
+    Ok(Registry::new(contracts.iter().map(promoted))?)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use domain::contract::{Kind, Promotion};
+    use domain::contract::Kind;
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_preview_only_type_can_be_made_promotable_and_others_cannot_be_invented() {
+        let class = |registry: &Registry, key| registry.get(key).map(|contract| contract.promotion);
+        let contracts = registry();
+        let types = |name: &str| vec![format!(" {name} "), String::new()];
+        assert_eq!(class(contracts, "conditionalAccessPolicy"), Some(Promotion::PreviewOnly));
+        let promoted = promoting(contracts, &types("conditionalAccessPolicy")).unwrap();
+        assert_eq!(class(&promoted, "conditionalAccessPolicy"), Some(Promotion::Promotable));
+        assert_eq!(promoted.len(), contracts.len());
+        // What it promotes it can write: the write seam goes by the contract it is given.
+        assert!(promoted.get("conditionalAccessPolicy").is_some_and(|contract| contract.write.is_some()));
+        assert!(matches!(promoting(contracts, &types("nonsense")), Err(PromotingError::Unknown(_))));
+        assert!(matches!(promoting(contracts, &types("group")), Err(PromotingError::Never(_))));
+    }
 
     #[test]
     fn every_contract_is_valid_and_named_like_its_file() {

@@ -1,11 +1,9 @@
 //! What this service can be told, by option or by environment, and its validation.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Parser;
-use domain::contract::{Contract, Promotion, Registry};
-use domain::id::PolicyType;
+use domain::contract::Registry;
 use server::config::duration;
 use server::{ConfigError, Secret, ServerArgs};
 
@@ -48,7 +46,7 @@ pub struct Args {
     #[arg(long, env = "TENANTATLAS_STALE_AFTER", value_parser = duration, default_value = "24h")]
     pub stale_after: Duration,
     /// Policy types that are compared only by default and that this installation promotes all the same, such as
-    /// `conditionalAccessPolicy`.
+    /// `conditionalAccessPolicy`. promotion-service has to be told the same.
     #[arg(long, env = "TENANTATLAS_PROMOTABLE_TYPES", value_delimiter = ',')]
     pub promotable_types: Vec<String>,
 }
@@ -83,57 +81,12 @@ impl Args {
             ConfigError::new("--promotable-types", format!("this build's contracts are not valid: {why}"))
         })?;
         Ok(Config {
-            registry: promoting(&contracts, &self.promotable_types)?,
+            registry: graph::promoting(&contracts, &self.promotable_types)
+                .map_err(|why| ConfigError::new("--promotable-types", why.to_string()))?,
             stale_after: time::Duration::try_from(self.stale_after)
                 .map_err(|_| ConfigError::new("--stale-after", "is too long"))?,
             database: pg::Settings::new(self.database_url.expose(), "compare-service")
                 .max_connections(self.database_connections),
         })
-    }
-}
-
-/// The contracts, with these preview-only types promotable.
-fn promoting(contracts: &Registry, types: &[String]) -> Result<Registry, ConfigError> {
-    let refuse = |why: String| ConfigError::new("--promotable-types", why);
-    let wanted: BTreeSet<PolicyType> =
-        types.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).map(PolicyType::from).collect();
-    for policy_type in &wanted {
-        match contracts.get(policy_type.as_str()) {
-            None => return Err(refuse(format!("{policy_type} is not a known policy type"))),
-            Some(contract) if contract.promotion == Promotion::Never => {
-                return Err(refuse(format!("{policy_type} cannot be promoted in any installation")));
-            }
-            Some(_) => {}
-        }
-    }
-    let promoted = |contract: &Contract| {
-        let mut contract = contract.clone();
-        if wanted.contains(&contract.policy_type) {
-            contract.promotion = Promotion::Promotable;
-        }
-        contract
-    };
-    Registry::new(contracts.iter().map(promoted)).map_err(|why| refuse(why.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn types(names: &[&str]) -> Vec<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
-    }
-
-    #[test]
-    fn a_preview_only_type_can_be_made_promotable_and_others_cannot_be_invented() {
-        let contracts = graph::registry();
-        let class = |registry: &Registry, key| registry.get(key).map(|contract| contract.promotion);
-        assert_eq!(class(contracts, "conditionalAccessPolicy"), Some(Promotion::PreviewOnly));
-        let promoting_it = promoting(contracts, &types(&["conditionalAccessPolicy"])).unwrap();
-        assert_eq!(class(&promoting_it, "conditionalAccessPolicy"), Some(Promotion::Promotable));
-        assert_eq!(promoting_it.len(), contracts.len());
-        for wrong in ["nonsense", "group"] {
-            assert_eq!(promoting(contracts, &types(&[wrong])).unwrap_err().name, "--promotable-types", "{wrong}");
-        }
     }
 }

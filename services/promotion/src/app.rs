@@ -55,7 +55,10 @@ impl App {
 /// Serves until told to stop.
 pub async fn run(config: Config) -> Result<(), StartError> {
     let chassis = Chassis::start(&config.server, "promotion-service", pb::FILE_DESCRIPTOR_SET)?;
-    graph::check_registry().map_err(|error| StartError::service("the contracts of this build are not valid", error))?;
+    let contracts = graph::check_registry()
+        .map_err(|error| StartError::service("the contracts of this build are not valid", error))?;
+    let registry = graph::promoting(&contracts, &config.promotable_types)
+        .map_err(|error| StartError::service("a type cannot be promoted (--promotable-types)", error))?;
     let settings =
         pg::Settings::new(config.database_url.expose(), chassis.name()).max_connections(config.database_connections);
     let database = pg::Db::connect(&settings)
@@ -67,7 +70,8 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         .map_err(|error| StartError::service("the schema is not ready", error))?;
     let app = App {
         access: AccessReader::new(database.pool().clone()),
-        registry: graph::registry(),
+        // Once a process: it is there until the process ends.
+        registry: Box::leak(Box::new(registry)),
         drain: chassis.drain_token(),
         compares: chassis.upstream("--compare-endpoint", &config.compare_endpoint)?,
         operation_runs: chassis.upstream("--operation-run-endpoint", &config.operation_run_endpoint)?,

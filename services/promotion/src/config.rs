@@ -46,6 +46,10 @@ pub struct Config {
     /// What provider connections may be.
     #[command(flatten)]
     pub provider: graph::ProviderRules,
+    /// Policy types that are compared only by default and that this installation promotes all the same, such as
+    /// `conditionalAccessPolicy`. compare-service has to be told the same.
+    #[arg(long, env = "TENANTATLAS_PROMOTABLE_TYPES", value_delimiter = ',')]
+    pub promotable_types: Vec<String>,
     /// Overrides how long the target is watched before an object that was not found after a write of unknown outcome is
     /// believed to be absent. By default it depends on the type: 30 s for Intune, 90 s for Entra.
     #[arg(long, env = "TENANTATLAS_PROVIDER_SETTLE", value_parser = duration)]
