@@ -16,7 +16,7 @@ const PER_TERM: u32 = 3;
 /// Tries that fit into one term when none of them is answered: one that hangs leaves room for others.
 const TRIES_PER_TERM: u32 = 6;
 /// Each try has at least this long, however short the term: less is no sign that it hangs.
-const SHORTEST_TRY: Duration = Duration::from_millis(100);
+const SHORTEST_TRY: Duration = Duration::from_millis(250);
 
 /// Until when a lease is ours by our own clock. Shared by everybody who works under it.
 #[derive(Debug, Clone, Default)]
