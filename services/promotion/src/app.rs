@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::grpc::Promotions;
-use crate::work;
+use crate::promote;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -78,7 +78,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         message_limit: chassis.limits().max_response_bytes,
     };
     if config.worker {
-        work::start(&chassis, &app, &config)?;
+        promote::start(&chassis, &app, &config)?;
     }
     let limits = chassis.limits();
     let promotions = PromotionServiceServer::new(Promotions(app))

@@ -2,15 +2,15 @@
 //!
 //! - [`execute_promotion`]: from a confirmed preflight to one queued run
 //! - [`watch_promotion_runs`]: runs, live
-//! - [`work`]: the worker, item by item: gather, decide, act, verify
+//! - [`promote`]: the worker, item by item: gather, decide, act, verify
 
 mod app;
 mod brief;
 mod config;
 mod execute_promotion;
 mod grpc;
+mod promote;
 mod watch_promotion_runs;
-mod work;
 
 pub use app::run;
 pub use config::Config;
