@@ -9,6 +9,7 @@ use pb::operation::{
     CancelOperationRunRequest, ItemState, OperationRun, OperationRunOutcome, OperationRunStatus, StartOutcome,
 };
 use rand::Rng as _;
+use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use crate::ground::{Ground, Replicas, chance, tell};
@@ -46,7 +47,8 @@ async fn before_anybody_claimed_it(ground: &mut Ground) -> Result<()> {
     let one = ground.narrow(vec![items[0].key.clone()]).await?;
     let started = job::execute(&ground.story.manager, &one.selection, &one.preflight).await?;
     ground.end_of(&started.run.context("a run")?.run_id).await?;
-    assert_eq!(ground.provider().committed(ground.target()).await?.len(), 1);
+    let made = ground.provider().committed(ground.target()).await?;
+    assert_eq!(made.iter().filter(|write| proof::creates(write)).count(), 1, "{made:?}");
     assert_eq!(job::get_run(&ground.story.manager, &run.run_id).await?.revision, ended.revision);
     proof::history_is_whole(ground, &ended).await
 }
@@ -126,14 +128,20 @@ async fn a_wish_that_races_with_the_end_has_one_answer() -> Result<()> {
     let mut chance = chance("cancel")?;
     let ground = Ground::prepare(Replicas::SINGLE).await?;
     let (mut stopped, mut finished) = (0, 0);
-    let keys = ground.alone();
-    assert!(keys.len() >= RACES, "{keys:?}");
-    for key in keys.into_iter().take(RACES) {
+    let mut keys = ground.alone().into_iter();
+    let undisturbed = ground.narrow(keys.by_ref().take(1).collect()).await?;
+    let began = Instant::now();
+    let started = job::execute(&ground.story.manager, &undisturbed.selection, &undisturbed.preflight).await?;
+    ground.end_of(&started.run.context("a run")?.run_id).await?;
+    // The wish comes at any moment of a run as long as this one, and a little after it.
+    let most = began.elapsed().mul_f64(1.2);
+    assert!(keys.len() >= RACES, "{} are not enough", keys.len());
+    for key in keys.take(RACES) {
         let one = ground.narrow(vec![key]).await?;
         let started = job::execute(&ground.story.manager, &one.selection, &one.preflight).await?;
         ensure!(started.outcome() == StartOutcome::Queued, "{started:?}");
         let run = started.run.context("a run")?;
-        tokio::time::sleep(Duration::from_millis(chance.random_range(0..250))).await;
+        tokio::time::sleep(most.mul_f64(chance.random())).await;
         let wish = cancel(&ground, &run).await;
         let ended = ground.end_of(&run.run_id).await?;
         let items = proof::items_agree(&ground, &ended).await?;

@@ -20,7 +20,7 @@ use crate::proof;
 
 const PAIR: Replicas = Replicas { promotion: 2, operation_run: 1 };
 /// How often the run changes hands.
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 4;
 
 #[tokio::test]
 async fn workers_that_wake_up_too_late_change_nothing() -> Result<()> {
