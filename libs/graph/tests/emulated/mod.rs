@@ -16,8 +16,8 @@ use domain::id::PolicyType;
 use domain::observe::{Observation, observe};
 use domain::reference::NameTable;
 use graph::{
-    BudgetLimits, CapturedObject, Client, Connection, FamilyLimits, PacingLimits, Provider, ProviderRules, Rate, RetryPolicy,
-    Settings, registry,
+    BudgetLimits, CapturedObject, Client, Connection, FamilyLimits, PacingLimits, Provider, ProviderRules, Rate,
+    RetryPolicy, Settings, registry,
 };
 use graph_emulator::{Emulator, Running, TenantSpec};
 use serde_json::Value;
@@ -43,9 +43,6 @@ impl World {
         let emulator = emulator.tenant(spec(SOURCE)).tenant(spec(TARGET));
         let emulator = emulator.start(([127, 0, 0, 1], 0).into()).await.expect("a free port");
         let secrets = tempfile::tempdir().expect("a folder");
-        for tenant in [SOURCE, TARGET] {
-            std::fs::write(secrets.path().join(tenant), "s3cret").expect("writable");
-        }
         Self { emulator, provider: Provider::new(fast(), rules(secrets.path())), secrets }
     }
 
@@ -53,8 +50,11 @@ impl World {
         self.provider.client(&self.connection(tenant)).expect("opens")
     }
 
+    /// The connection of a tenant, whose secret the operator has laid out.
     fn connection(&self, tenant: &str) -> Connection {
-        let credential = format!("file:{}", self.secrets.path().join(tenant).display()).parse().expect("valid");
+        let secret = self.secrets.path().join(tenant);
+        std::fs::write(&secret, "s3cret").expect("writable");
+        let credential = format!("file:{}", secret.display()).parse().expect("valid");
         let base = Some(self.emulator.base_url.as_str());
         Connection::new(tenant, "app", credential, base, base).expect("valid")
     }
