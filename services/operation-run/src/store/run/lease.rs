@@ -56,10 +56,15 @@ pub async fn claim(
     let rows: Vec<HeldRow> = sqlx::query_as(concat!(
         // MATERIALIZED: the planner must not run the sub-select once per row of the join and lock more than LIMIT.
         // SKIP LOCKED: claimers do not wait for one another, and nobody gets a row that another one is taking.
+        // Type by type: only with one type at a time is run_claimable read in its own order and left after `limit` rows. With
+        // type = ANY every claim would read and sort the whole backlog.
         "WITH due AS MATERIALIZED (
-             SELECT workspace_id, id FROM operation.run
-             WHERE status = 'queued' AND type = ANY($1) AND not_before <= clock_timestamp()
-             ORDER BY created_at, id LIMIT $2 FOR UPDATE SKIP LOCKED)
+             SELECT q.workspace_id, q.id FROM unnest($1::text[]) AS asked (type)
+             CROSS JOIN LATERAL (
+                 SELECT workspace_id, id, created_at FROM operation.run
+                 WHERE status = 'queued' AND type = asked.type AND not_before <= clock_timestamp()
+                 ORDER BY created_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) q
+             ORDER BY q.created_at, q.id LIMIT $2)
          UPDATE operation.run r SET
              status = 'running', attempt = r.attempt + 1, fence = r.fence + 1,
              attempts_without_progress = r.attempts_without_progress + 1,
