@@ -1,5 +1,6 @@
 //! promotion-service is killed, again and again, while it works on one run.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -7,30 +8,41 @@ use dev::persona::Persona;
 use pb::operation::OperationRunStatus;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use system_tests::provider::{FaultAction, FaultRule};
 
 use crate::ground::{Ground, Replicas, chance, tell};
 use crate::proof;
 use crate::watcher::{Place, Watcher, saw_all};
 
-/// How often it is killed.
-const KILLS: usize = 20;
-
 #[tokio::test]
 async fn a_worker_killed_twenty_times_does_everything_once() -> Result<()> {
+    killed(20, 0..4, 0.0).await
+}
+
+#[tokio::test]
+#[ignore = "takes four minutes: more than twice the kills, and every fifth reply of the provider lost all the time"]
+async fn a_worker_killed_fifty_times_over_broken_connections_does_everything_once() -> Result<()> {
+    killed(50, 0..3, 0.2).await
+}
+
+/// Kills it so often, with so many items in between, while this share of the provider's replies to writes is lost.
+async fn killed(kills: usize, between: Range<i32>, lost: f64) -> Result<()> {
     let mut chance = chance("kill_worker")?;
     let mut ground = Ground::prepare(Replicas { promotion: 1, operation_run: 2 }).await?;
     ground.slow_down(Duration::from_millis(25)).await?;
+    let lose = FaultRule::new(FaultAction::TimeoutAfterCommit { hold_ms: 0 }).tenant(ground.target()).method("WRITE");
+    ground.provider().fault(&lose.chance(lost, chance.random())).await?;
     let run = ground.execute().await?;
     let mut watchers = watchers(&ground, &run.run_id, &mut chance)?;
 
     let mut attempt = 0;
-    for kill in 1..=KILLS {
+    for kill in 1..=kills {
         // Whoever was killed is replaced: wait until the next one has the run, and let it get a little further.
         let claimed = watchers[0].sees(|run| over(run) || run.attempt > attempt).await?;
         ensure!(!over(&claimed), "the run ended before kill {kill}: it went too fast to be disturbed");
         attempt = claimed.attempt;
         let processed = |run: &pb::operation::OperationRun| run.summary_counts.unwrap_or_default().processed();
-        let further = processed(&claimed) + chance.random_range(0..4);
+        let further = processed(&claimed) + chance.random_range(between.clone());
         let reached = watchers[0].sees(|run| over(run) || processed(run) >= further).await?;
         ensure!(!over(&reached), "the run ended before kill {kill}: it went too fast to be disturbed");
         // Anywhere within an item: this waits for nothing, it only chooses the moment.
@@ -51,7 +63,7 @@ async fn a_worker_killed_twenty_times_does_everything_once() -> Result<()> {
     saw_all(&seen, &ended)?;
     let cuts: Vec<usize> = seen.iter().map(|seen| seen.cuts).collect();
     tell(&format!(
-        "{KILLS} kills, {} claims, {} revisions, watchers cut {cuts:?} times",
+        "{kills} kills, {} claims, {} revisions, watchers cut {cuts:?} times",
         ended.attempt, ended.revision
     ));
     Ok(())
