@@ -134,6 +134,16 @@ pub enum CapabilityScope {
     Tenant,
 }
 
+impl CapabilityScope {
+    /// Where such a role is held, in a sentence.
+    pub const fn place(self) -> &'static str {
+        match self {
+            CapabilityScope::Workspace => "in the workspace",
+            CapabilityScope::Tenant => "on the tenant",
+        }
+    }
+}
+
 impl Capability {
     /// Every capability.
     pub const ALL: [Capability; 16] = [

@@ -18,6 +18,7 @@ pub mod reference;
 
 pub mod access;
 pub mod confirmation;
+pub mod operability;
 pub mod plan;
 pub mod preflight;
 pub mod run;

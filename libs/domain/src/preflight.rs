@@ -28,6 +28,7 @@ use crate::contract::Registry;
 use crate::id::{Hash, PolicyType, SubjectKey};
 use crate::plan::{Action, ExpectedTarget, PlanItem, ReferenceName, wanted_hash};
 use crate::reference::NameTable;
+use crate::tenant::TenantFacts;
 
 /// Everything a preflight rests on.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +43,8 @@ pub struct Evidence<'e> {
     pub source: Side<'e>,
     /// What is known of the target.
     pub target: Side<'e>,
+    /// The source tenant's lifecycle and connection.
+    pub source_tenant: TenantFacts,
     /// What the target tenant allows.
     pub target_tenant: TargetTenant<'e>,
     /// The names of the target's objects.

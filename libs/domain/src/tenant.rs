@@ -1,4 +1,5 @@
-//! The lifecycle of a tenant, and whether it can take part in a promotion. One authority: whoever needs to know asks here.
+//! The lifecycle of a tenant, its connection and the checkpoints of its onboarding: what is so. What that is good for
+//! decides [`crate::operability`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -36,18 +37,19 @@ impl Lifecycle {
         }
     }
 
-    /// What an event makes of a tenant in this state, or why it cannot happen.
-    pub fn after(self, event: LifecycleEvent) -> Result<Lifecycle, TenantReason> {
-        use LifecycleEvent::{Archive, BeginOnboarding, CancelLastOnboarding, CompleteOnboarding, Restore};
+    /// What an event makes of a tenant in this state; `None` when it cannot happen. The database refuses the same
+    /// (`tenant_lifecycle`); why it cannot happen says [`crate::operability`].
+    pub const fn after(self, event: LifecycleEvent) -> Option<Lifecycle> {
+        use LifecycleEvent::{Archive, BeginOnboarding, CancelOnboarding, CompleteOnboarding, Restore};
         match (self, event) {
-            (Lifecycle::Draft, BeginOnboarding) => Ok(Lifecycle::Onboarding),
-            (Lifecycle::Onboarding, CompleteOnboarding) => Ok(Lifecycle::Active),
-            (Lifecycle::Onboarding, CancelLastOnboarding) => Ok(Lifecycle::Draft),
-            (Lifecycle::Active, Archive) => Ok(Lifecycle::Archived),
-            (Lifecycle::Archived, Restore) => Ok(Lifecycle::Active),
-            (Lifecycle::Archived, Archive) => Err(TenantReason::AlreadyArchived),
-            (_, Restore) => Err(TenantReason::NotArchived),
-            _ => Err(TenantReason::LifecycleMismatch),
+            (Lifecycle::Draft, BeginOnboarding) => Some(Lifecycle::Onboarding),
+            (Lifecycle::Onboarding, CompleteOnboarding) | (Lifecycle::Archived, Restore) => Some(Lifecycle::Active),
+            (Lifecycle::Onboarding, CancelOnboarding) => Some(Lifecycle::Draft),
+            (Lifecycle::Active, Archive) => Some(Lifecycle::Archived),
+            (
+                Lifecycle::Draft | Lifecycle::Onboarding | Lifecycle::Active | Lifecycle::Archived,
+                BeginOnboarding | CompleteOnboarding | CancelOnboarding | Archive | Restore,
+            ) => None,
         }
     }
 }
@@ -76,8 +78,8 @@ pub enum LifecycleEvent {
     BeginOnboarding,
     /// Setting up is done.
     CompleteOnboarding,
-    /// The last onboarding that could be resumed is cancelled.
-    CancelLastOnboarding,
+    /// The onboarding under way is cancelled; a tenant has one at most.
+    CancelOnboarding,
     /// It is put aside.
     Archive,
     /// It comes back into use.
@@ -89,66 +91,80 @@ impl LifecycleEvent {
     pub const ALL: [LifecycleEvent; 5] = [
         LifecycleEvent::BeginOnboarding,
         LifecycleEvent::CompleteOnboarding,
-        LifecycleEvent::CancelLastOnboarding,
+        LifecycleEvent::CancelOnboarding,
         LifecycleEvent::Archive,
         LifecycleEvent::Restore,
     ];
 }
 
-/// Why something cannot be done with a tenant in its present state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum TenantReason {
-    /// The lifecycle does not allow it.
-    #[error("The tenant's lifecycle does not allow this; only an active tenant takes part in promotions.")]
-    LifecycleMismatch,
-    /// Archiving an archived tenant.
-    #[error("The tenant is archived already.")]
-    AlreadyArchived,
-    /// Restoring a tenant that is not archived.
-    #[error("The tenant is not archived.")]
-    NotArchived,
-    /// Without a connection nothing can be written.
-    #[error("The tenant has no provider connection; add one and verify it.")]
-    ProviderConnectionMissing,
+/// How far the way to the provider has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Connection {
+    /// Nothing says how the provider is reached.
+    Missing,
+    /// It is said, and not known to work: never tried, or the last try failed.
+    Unverified,
+    /// It worked when it was last tried.
+    Verified,
 }
 
-impl TenantReason {
-    /// The machine reason.
+impl Connection {
+    /// Every state.
+    pub const ALL: [Connection; 3] = [Connection::Missing, Connection::Unverified, Connection::Verified];
+
+    /// The name in tables.
     pub const fn as_str(self) -> &'static str {
         match self {
-            TenantReason::LifecycleMismatch => "LIFECYCLE_MISMATCH",
-            TenantReason::AlreadyArchived => "ALREADY_ARCHIVED",
-            TenantReason::NotArchived => "NOT_ARCHIVED",
-            TenantReason::ProviderConnectionMissing => "PROVIDER_CONNECTION_MISSING",
+            Connection::Missing => "missing",
+            Connection::Unverified => "unverified",
+            Connection::Verified => "verified",
         }
     }
 }
 
-/// What is known about a tenant when somebody asks what can be done with it.
+/// What is known about a tenant when somebody asks what it is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TenantFacts {
-    /// Where it is in its life.
+    /// Where it is in its life. In `onboarding` exactly while an onboarding is under way.
     pub lifecycle: Lifecycle,
-    /// Whether it has a provider connection that may be used.
-    pub has_provider_connection: bool,
+    /// Its provider connection.
+    pub connection: Connection,
 }
 
-/// Whether content of this tenant may be promoted elsewhere. Its captured content is read, never its provider, so it
-/// takes no connection.
-pub fn may_be_promotion_source(facts: &TenantFacts) -> Result<(), TenantReason> {
-    match facts.lifecycle {
-        Lifecycle::Active => Ok(()),
-        _ => Err(TenantReason::LifecycleMismatch),
+/// What has to be done before an onboarding can be completed, in this order. Each is read off the tenant, so that a
+/// checkpoint and what it stands for cannot disagree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Checkpoint {
+    /// It is known which tenant of the provider it is.
+    IdentifyTenant,
+    /// It is said how the provider is reached.
+    ConnectProvider,
+    /// The connection was verified.
+    Verify,
+    /// It was taken into service.
+    Complete,
+}
+
+impl Checkpoint {
+    /// Every checkpoint, in order.
+    pub const ALL: [Checkpoint; 4] =
+        [Checkpoint::IdentifyTenant, Checkpoint::ConnectProvider, Checkpoint::Verify, Checkpoint::Complete];
+
+    /// The first that is not reached yet; `None` when all are.
+    pub const fn next(facts: TenantFacts) -> Option<Checkpoint> {
+        match (facts.lifecycle, facts.connection) {
+            // A tenant is recorded with its id at the provider, so the first is reached by being there.
+            (Lifecycle::Active | Lifecycle::Archived, _) => None,
+            (Lifecycle::Draft | Lifecycle::Onboarding, Connection::Missing) => Some(Checkpoint::ConnectProvider),
+            (Lifecycle::Draft | Lifecycle::Onboarding, Connection::Unverified) => Some(Checkpoint::Verify),
+            (Lifecycle::Draft | Lifecycle::Onboarding, Connection::Verified) => Some(Checkpoint::Complete),
+        }
     }
-}
 
-/// Whether content may be promoted into this tenant.
-pub fn may_be_promotion_target(facts: &TenantFacts) -> Result<(), TenantReason> {
-    match (facts.lifecycle, facts.has_provider_connection) {
-        (Lifecycle::Active, true) => Ok(()),
-        (Lifecycle::Active, false) => Err(TenantReason::ProviderConnectionMissing),
-        _ => Err(TenantReason::LifecycleMismatch),
+    /// Whether it is reached.
+    pub fn is_reached(self, facts: TenantFacts) -> bool {
+        Checkpoint::next(facts).is_none_or(|next| self < next)
     }
 }
 
@@ -159,14 +175,12 @@ mod tests {
     #[test]
     fn every_state_answers_every_event_by_the_table() {
         use Lifecycle::{Active, Archived, Draft, Onboarding};
-        use TenantReason::{AlreadyArchived, LifecycleMismatch, NotArchived};
         // Columns in the order of `LifecycleEvent::ALL`: begin, complete, cancel, archive, restore.
-        let mismatch = Err(LifecycleMismatch);
         let table = [
-            (Draft, [Ok(Onboarding), mismatch, mismatch, mismatch, Err(NotArchived)]),
-            (Onboarding, [mismatch, Ok(Active), Ok(Draft), mismatch, Err(NotArchived)]),
-            (Active, [mismatch, mismatch, mismatch, Ok(Archived), Err(NotArchived)]),
-            (Archived, [mismatch, mismatch, mismatch, Err(AlreadyArchived), Ok(Active)]),
+            (Draft, [Some(Onboarding), None, None, None, None]),
+            (Onboarding, [None, Some(Active), Some(Draft), None, None]),
+            (Active, [None, None, None, Some(Archived), None]),
+            (Archived, [None, None, None, None, Some(Active)]),
         ];
         for (state, answers) in table {
             for (event, expected) in LifecycleEvent::ALL.into_iter().zip(answers) {
@@ -176,17 +190,13 @@ mod tests {
     }
 
     #[test]
-    fn only_active_tenants_take_part_in_promotions() {
-        for lifecycle in Lifecycle::ALL {
-            for has_provider_connection in [false, true] {
-                let facts = TenantFacts { lifecycle, has_provider_connection };
-                let active = lifecycle == Lifecycle::Active;
-                assert_eq!(may_be_promotion_source(&facts).is_ok(), active);
-                assert_eq!(may_be_promotion_target(&facts).is_ok(), active && has_provider_connection);
-            }
-        }
-        let unconnected = TenantFacts { lifecycle: Lifecycle::Active, has_provider_connection: false };
-        assert_eq!(may_be_promotion_target(&unconnected), Err(TenantReason::ProviderConnectionMissing));
+    fn checkpoints_are_reached_one_after_the_other() {
+        let reached = |lifecycle, connection| {
+            let facts = TenantFacts { lifecycle, connection };
+            Checkpoint::ALL.into_iter().filter(|checkpoint| checkpoint.is_reached(facts)).count()
+        };
+        assert_eq!(Connection::ALL.map(|connection| reached(Lifecycle::Onboarding, connection)), [1, 2, 3]);
+        assert_eq!(Connection::ALL.map(|connection| reached(Lifecycle::Active, connection)), [4, 4, 4]);
     }
 
     #[test]
@@ -196,6 +206,5 @@ mod tests {
             assert_eq!(serde_json::to_value(lifecycle).unwrap(), lifecycle.as_str());
         }
         assert!("deleted".parse::<Lifecycle>().is_err());
-        assert_eq!(serde_json::to_value(TenantReason::LifecycleMismatch).unwrap(), "LIFECYCLE_MISMATCH");
     }
 }

@@ -1,6 +1,7 @@
 //! What a request of this service can fail of, and what each means to the caller.
 
 use domain::id::TenantId;
+use domain::operability::{Denied, Reason};
 use server::failure::{Category, Failure, Precondition};
 
 use crate::store::StoreError;
@@ -32,9 +33,9 @@ pub enum Error {
     /// The external id cannot be registered here; why is not the caller's to know.
     #[error("a tenant with this external id cannot be registered in this workspace: ask an owner of the workspace")]
     TenantNotAvailable,
-    /// The tenant's lifecycle does not allow it.
-    #[error("the tenant is not active")]
-    TenantNotOperable,
+    /// The tenant is no good for it, or the actor may not.
+    #[error(transparent)]
+    NotOperable(#[from] Denied),
     /// Nothing says how the provider is reached.
     #[error("the tenant has no provider connection: set one first")]
     ProviderConnectionMissing,
@@ -83,7 +84,7 @@ impl From<Error> for Failure {
                 Failure::already_exists("TENANT_ALREADY_REGISTERED", message).with("tenant_id", tenant.to_string())
             }
             Error::TenantNotAvailable => gate("TENANT_NOT_AVAILABLE", "external_tenant_id", message),
-            Error::TenantNotOperable => gate("TENANT_NOT_OPERABLE", "tenant", message),
+            Error::NotOperable(denied) => not_operable(denied),
             Error::ProviderConnectionMissing => gate("PROVIDER_CONNECTION_MISSING", "tenant", message),
             Error::SameTenant => Failure::new(Category::InvalidArgument, "SAME_TENANT", message),
             Error::SubjectAmbiguous => gate("SUBJECT_AMBIGUOUS", "subject_key", message),
@@ -99,6 +100,16 @@ impl From<Error> for Failure {
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
         Failure::from(error).into()
+    }
+}
+
+/// A denial of the operability authority, in the order of answers: what is hidden looks absent, a missing capability is told,
+/// and whatever remains is the state of the tenant.
+fn not_operable(denied: Denied) -> Failure {
+    match (denied.reason, denied.missing_capability) {
+        (Reason::NotEntitled, _) => Failure::not_found(),
+        (_, Some(capability)) => Failure::capability_missing(capability),
+        (reason, None) => gate(reason.as_str(), "tenant", denied.guidance),
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::Evidence;
 use super::judge::Candidate;
 use crate::id::Hash;
+use crate::tenant::Connection;
 
 /// Marks the scheme, so that a change of it makes every older fingerprint stale.
 const SCHEME: &str = "tenantatlas.preflight.1";
@@ -21,7 +22,7 @@ pub(super) fn fingerprint(evidence: &Evidence<'_>, candidates: &[Candidate<'_>])
         evidence.selection,
         evidence.comparison.fingerprint,
         facts.lifecycle,
-        facts.has_provider_connection,
+        facts.connection != Connection::Missing,
     ]);
     let texts = std::iter::once(head).chain(candidates.iter().map(subject)).map(|part| part.to_string());
     Hash::of_parts(texts)

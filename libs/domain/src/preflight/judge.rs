@@ -10,8 +10,9 @@ use super::{Evidence, ReferenceName};
 use crate::compare::{self, CompareState, ComparedSubject, SubjectRow};
 use crate::contract::{Contract, Promotion};
 use crate::id::{PolicyType, PolicyVersionId};
+use crate::operability::{Question, state_allows};
 use crate::reference::{MappingFault, Reference, Standing};
-use crate::tenant::Lifecycle;
+use crate::tenant::{Connection, TenantFacts};
 
 /// A source subject that is not identical, on its way to a class.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ pub(super) fn judge<'e>(evidence: &Evidence<'e>, subject: &'e ComparedSubject<'e
     let contract = evidence.registry.get(subject.policy_type.as_str());
     let reasons = &mut candidate.reasons;
     judge_type(evidence, subject, contract, reasons);
+    judge_source_tenant(evidence, reasons);
     judge_target_tenant(evidence, subject.policy_type, contract, reasons);
     judge_ambiguity(evidence, subject, reasons);
 
@@ -179,6 +181,17 @@ fn distrust(evidence: &Evidence<'_>, coverage: Option<Coverage>, label: &str) ->
     }
 }
 
+fn judge_source_tenant(evidence: &Evidence<'_>, reasons: &mut BTreeSet<Reason>) {
+    let facts = evidence.source_tenant;
+    if let Err(denied) = state_allows(Question::PromotionSource, facts) {
+        let (name, lifecycle) = (evidence.source.tenant_name, facts.lifecycle);
+        reasons.insert(Reason::new(
+            ReasonCode::SourceTenantNotOperable,
+            format!("The source tenant {name} is in state {lifecycle}. {denied}"),
+        ));
+    }
+}
+
 fn judge_target_tenant(
     evidence: &Evidence<'_>,
     policy_type: &PolicyType,
@@ -188,14 +201,16 @@ fn judge_target_tenant(
     let tenant = &evidence.target_tenant;
     let name = evidence.target.tenant_name;
     let label = label(contract, policy_type);
-    if tenant.facts.lifecycle != Lifecycle::Active {
+    // A missing connection is a reason of its own, told beside this one.
+    let connected = TenantFacts { connection: Connection::Verified, ..tenant.facts };
+    if let Err(denied) = state_allows(Question::PromotionTarget, connected) {
         let lifecycle = tenant.facts.lifecycle;
         reasons.insert(Reason::new(
             ReasonCode::TargetTenantNotOperable,
-            format!("The target tenant {name} is in state {lifecycle}; only an active tenant can be promoted to."),
+            format!("The target tenant {name} is in state {lifecycle}. {denied}"),
         ));
     }
-    if !tenant.facts.has_provider_connection {
+    if tenant.facts.connection == Connection::Missing {
         reasons.insert(Reason::new(
             ReasonCode::ProviderConnectionMissing,
             format!("The target tenant {name} has no provider connection. Add one and verify it."),

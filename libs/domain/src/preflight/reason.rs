@@ -55,6 +55,8 @@ reason_codes! {
     PolicyTypeNotPromotable => "POLICY_TYPE_NOT_PROMOTABLE", Blocked;
     /// The content holds values that the provider does not give back.
     SecretValueUnavailable => "SECRET_VALUE_UNAVAILABLE", Blocked;
+    /// The source tenant is not active.
+    SourceTenantNotOperable => "SOURCE_TENANT_NOT_OPERABLE", Blocked;
     /// The target tenant is not active.
     TargetTenantNotOperable => "TARGET_TENANT_NOT_OPERABLE", Blocked;
     /// The target tenant has no provider connection.
@@ -218,6 +220,7 @@ mod tests {
                 "TARGET_EVIDENCE_STALE",
                 "POLICY_TYPE_NOT_PROMOTABLE",
                 "SECRET_VALUE_UNAVAILABLE",
+                "SOURCE_TENANT_NOT_OPERABLE",
                 "TARGET_TENANT_NOT_OPERABLE",
                 "PROVIDER_CONNECTION_MISSING",
                 "PROVIDER_PERMISSION_DENIED",

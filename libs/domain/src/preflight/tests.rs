@@ -10,7 +10,7 @@ use super::*;
 use crate::observe::Invalid;
 use crate::plan;
 use crate::reference::Standing;
-use crate::tenant::Lifecycle;
+use crate::tenant::{Connection, Lifecycle};
 use world::{Object, World};
 
 fn codes(preflight: &Preflight, name: &str) -> Vec<&'static str> {
@@ -175,17 +175,18 @@ fn a_name_is_as_good_as_the_evidence_of_its_kind() {
 }
 
 #[test]
-fn what_the_target_tenant_does_not_allow_blocks() {
+fn what_a_tenant_does_not_allow_blocks() {
     type Change = fn(&mut World);
-    let table: [(Change, &[&str]); 5] = [
+    let table: [(Change, &[&str]); 6] = [
+        (|w| w.source_tenant.lifecycle = Lifecycle::Archived, &["SOURCE_TENANT_NOT_OPERABLE"]),
         (|w| w.tenant.lifecycle = Lifecycle::Archived, &["TARGET_TENANT_NOT_OPERABLE"]),
-        (|w| w.tenant.has_provider_connection = false, &["PROVIDER_CONNECTION_MISSING"]),
+        (|w| w.tenant.connection = Connection::Missing, &["PROVIDER_CONNECTION_MISSING"]),
         (|w| w.denied_types = ["policy".into()].into(), &["PROVIDER_PERMISSION_DENIED"]),
         (|w| w.target_coverage.get_mut("policy").unwrap().approval_required = true, &["PROVIDER_APPROVAL_REQUIRED"]),
         (
             |w| {
                 w.tenant.lifecycle = Lifecycle::Onboarding;
-                w.tenant.has_provider_connection = false;
+                w.tenant.connection = Connection::Missing;
             },
             &["TARGET_TENANT_NOT_OPERABLE", "PROVIDER_CONNECTION_MISSING"],
         ),
@@ -374,7 +375,7 @@ fn blocked_outweighs_manual_mapping_and_all_reasons_are_told() {
 fn sentences_name_things_and_not_ids() {
     let mut world = World {
         source: vec![Object::new("policy", "A").with_id("id-of-a"), Object::new("policy", "A").with_id("id-of-b")],
-        tenant: crate::tenant::TenantFacts { lifecycle: Lifecycle::Archived, has_provider_connection: false },
+        tenant: TenantFacts { lifecycle: Lifecycle::Archived, connection: Connection::Missing },
         ..World::default()
     };
     world.source[0].facts.references = [Standing::Named, Standing::Ambiguous, Standing::Unresolved]

@@ -234,6 +234,24 @@ async fn tenant_lifecycle_moves_along_its_arrows_only() -> Result<()> {
         .bind(lifecycle)
         .fetch_one(&mut *tx)
         .await?;
+        // The workflow record goes along, as it must.
+        sqlx::query(
+            "UPDATE tenant.onboarding SET state = CASE $2 WHEN 'draft' THEN 'cancelled' ELSE 'completed' END, ended_at = now()
+             WHERE tenant_id = $1 AND state = 'in_progress' AND $2 <> 'onboarding'",
+        )
+        .bind(tenant)
+        .bind(lifecycle)
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query(
+            "INSERT INTO tenant.onboarding (workspace_id, id, tenant_id, started_by, editor, editor_name)
+             SELECT $1, gen_random_uuid(), $2, 'ada', 'ada', 'Ada' WHERE $3 = 'onboarding' ON CONFLICT DO NOTHING",
+        )
+        .bind(workspace)
+        .bind(tenant)
+        .bind(lifecycle)
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
         Ok(version)
     };
@@ -254,6 +272,10 @@ async fn tenant_lifecycle_moves_along_its_arrows_only() -> Result<()> {
                 "SET session_replication_role = replica;
                  UPDATE tenant.tenant SET lifecycle = '{from}',
                      archived_at = CASE WHEN '{from}' = 'archived' THEN now() END;
+                 DELETE FROM tenant.onboarding;
+                 INSERT INTO tenant.onboarding (workspace_id, id, tenant_id, started_by, editor, editor_name)
+                     SELECT workspace_id, gen_random_uuid(), id, 'ada', 'ada', 'Ada' FROM tenant.tenant
+                     WHERE lifecycle = 'onboarding';
                  SET session_replication_role = origin"
             );
             sqlx::raw_sql(AssertSqlSafe(place)).execute(&mut *connection).await?;
@@ -265,6 +287,43 @@ async fn tenant_lifecycle_moves_along_its_arrows_only() -> Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tenant_is_in_onboarding_exactly_while_one_is_under_way() -> Result<()> {
+    let database = local::database().await?;
+    let db = database.connect(COMPARE).await?;
+    let (workspace, tenant) = seed::workspace(&db, "ada").await?;
+    let begin = format!(
+        "INSERT INTO tenant.onboarding (workspace_id, id, tenant_id, started_by, editor, editor_name)
+         VALUES ('{workspace}', gen_random_uuid(), '{tenant}', 'ada', 'ada', 'Ada')"
+    );
+    let to = |lifecycle: &str| format!("UPDATE tenant.tenant SET lifecycle = '{lifecycle}' WHERE id = '{tenant}'");
+    let end =
+        "UPDATE tenant.onboarding SET state = 'cancelled', ended_at = now() WHERE state = 'in_progress'".to_owned();
+    let apply = async |statements: &[&String]| -> Result<(), sqlx::Error> {
+        let mut tx = db.workspace(workspace).await?;
+        for statement in statements {
+            sqlx::query(AssertSqlSafe((*statement).clone())).execute(&mut *tx).await?;
+        }
+        tx.commit().await
+    };
+    let refused = |result: Result<(), sqlx::Error>| failure(&result.unwrap_err()).constraint().map(str::to_owned);
+    let place = to("draft");
+    let superuser = database.connect_superuser().await?;
+    let place = format!("SET session_replication_role = replica; {place}; SET session_replication_role = origin");
+    sqlx::raw_sql(AssertSqlSafe(place)).execute(&mut *superuser.plain().await?).await?;
+
+    assert_eq!(refused(apply(&[&begin]).await).as_deref(), Some("tenant_onboarding_agrees"));
+    assert_eq!(refused(apply(&[&to("onboarding")]).await).as_deref(), Some("tenant_onboarding_agrees"));
+    apply(&[&begin, &to("onboarding")]).await?;
+    assert_eq!(refused(apply(&[&begin]).await).as_deref(), Some("onboarding_one_in_progress"));
+    assert_eq!(refused(apply(&[&to("active")]).await).as_deref(), Some("tenant_onboarding_agrees"));
+    assert_eq!(refused(apply(&[&end]).await).as_deref(), Some("tenant_onboarding_agrees"));
+    apply(&[&to("draft"), &end]).await?;
+    let again = "UPDATE tenant.onboarding SET state = 'in_progress', ended_at = NULL".to_owned();
+    assert_eq!(refused(apply(&[&again]).await).as_deref(), Some("onboarding_terminal_absorbs"));
     Ok(())
 }
 

@@ -1,12 +1,11 @@
 //! Derives the preflight with what a promotion needs to plan. For promotion-service, on behalf of a user.
 
 use domain::plan::PlanItem;
-use domain::tenant::may_be_promotion_source;
 use server::ambient;
 use server::caller::Caller;
 
 use super::generate_promotion_preflight::{PreflightPage, summary};
-use super::judge::{facts, judge};
+use super::judge::judge;
 use super::{Selected, authorise};
 use crate::error::{Error, Result};
 use crate::identity::PROMOTION;
@@ -29,8 +28,6 @@ pub async fn derive_promotion_plan(state: &State, caller: &Caller, selected: &Se
     caller.require_service(&[PROMOTION])?;
     authorise(state, caller, selected).await?;
     let judged = judge(state, caller, selected, ambient::now()).await?;
-    // A preflight may be looked at; content of a tenant out of service is not applied elsewhere.
-    may_be_promotion_source(&facts(&judged.gathered.source)).map_err(|_| Error::TenantNotOperable)?;
     let ready: Vec<PlanItem> = judged.preflight.ready().cloned().collect();
     if ready.len() > MAX_PLANNED_SUBJECTS {
         return Err(Error::TooManySubjects { ready: ready.len(), most: MAX_PLANNED_SUBJECTS });

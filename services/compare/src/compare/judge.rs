@@ -6,7 +6,6 @@ use domain::compare::{CompareState, Comparison, SubjectRow};
 use domain::id::{PolicyType, TenantId};
 use domain::preflight::{self, Captured, Captures, Evidence, Preflight, Side, TargetTenant};
 use domain::reference::NameTable;
-use domain::tenant::TenantFacts;
 use server::caller::Caller;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -17,7 +16,6 @@ use crate::error::Result;
 use crate::names;
 use crate::state::State;
 use crate::store;
-use crate::store::tenant::Tenant;
 
 /// A preflight with what it was derived from.
 #[derive(Debug)]
@@ -64,16 +62,12 @@ fn decide(
         registry: &state.registry,
         source: Side { tenant_name: &gathered.source.name, coverage: &source_coverage, captures: source_captures },
         target: Side { tenant_name: &gathered.target.name, coverage: &target_coverage, captures: target_captures },
-        target_tenant: TargetTenant { facts: facts(&gathered.target), denied_types: &BTreeSet::new() },
+        source_tenant: gathered.source.facts(),
+        target_tenant: TargetTenant { facts: gathered.target.facts(), denied_types: &BTreeSet::new() },
         target_names,
         staleness_limit: state.stale_after,
         now,
     })
-}
-
-/// What decisions know of a tenant.
-pub(super) fn facts(tenant: &Tenant) -> TenantFacts {
-    TenantFacts { lifecycle: tenant.lifecycle, has_provider_connection: tenant.provider_connected }
 }
 
 fn coverage(stored: &CoverageByType) -> BTreeMap<PolicyType, preflight::Coverage> {

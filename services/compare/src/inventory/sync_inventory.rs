@@ -6,7 +6,7 @@ use domain::access::{Capability, Need};
 use domain::contract::Registry;
 use domain::id::{PolicyType, RequestId, TenantId, WorkspaceId};
 use domain::json::canonical_hash;
-use domain::tenant::Lifecycle;
+use domain::operability::{Question, state_allows};
 use serde_json::{Value, json};
 use server::caller::Caller;
 
@@ -58,11 +58,7 @@ pub async fn sync_inventory(state: &State, caller: &Caller, request: &SyncInvent
 async fn gates(state: &State, workspace: WorkspaceId, tenant: TenantId) -> Result<()> {
     let mut tx = state.db.workspace(workspace.uuid()).await?;
     let tenant = store::tenant::find(&mut tx, workspace, tenant).await?.ok_or(Error::NotFound)?;
-    match (tenant.lifecycle, tenant.provider_connected) {
-        (Lifecycle::Active, true) => Ok(()),
-        (Lifecycle::Active, false) => Err(Error::ProviderConnectionMissing),
-        _ => Err(Error::TenantNotOperable),
-    }
+    Ok(state_allows(Question::InventorySync, tenant.facts())?)
 }
 
 /// The types to read, foundations first. Types that give names to references are always read along: a normal form made

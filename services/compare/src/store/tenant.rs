@@ -1,7 +1,8 @@
 //! `tenant.tenant`.
 
+use domain::access::UnknownName;
 use domain::id::{TenantId, WorkspaceId};
-use domain::tenant::Lifecycle;
+use domain::tenant::{Connection, Lifecycle, TenantFacts};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
@@ -28,11 +29,22 @@ pub struct Tenant {
     pub domain: String,
     /// Where it is in its life.
     pub lifecycle: Lifecycle,
-    /// Whether a provider connection is in use.
-    pub provider_connected: bool,
+    /// Other names it is known by.
+    pub aliases: Vec<String>,
+    /// How far the way to the provider has come.
+    pub connection: Connection,
+    /// Rises with every change.
+    pub version: i64,
     /// When it was registered.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+}
+
+impl Tenant {
+    /// What decisions know of it.
+    pub fn facts(&self) -> TenantFacts {
+        TenantFacts { lifecycle: self.lifecycle, connection: self.connection }
+    }
 }
 
 /// What a registration says.
@@ -49,9 +61,9 @@ pub struct NewTenant<'a> {
 }
 
 const SELECT: &str = "
-    SELECT t.workspace_id, t.id, t.name, t.external_tenant_id, t.domain, t.lifecycle, t.created_at,
-           EXISTS (SELECT FROM tenant.provider_connection c
-                   WHERE c.workspace_id = t.workspace_id AND c.tenant_id = t.id AND c.state <> 'disabled') AS connected
+    SELECT t.workspace_id, t.id, t.name, t.external_tenant_id, t.domain, t.aliases, t.lifecycle, t.version, t.created_at,
+           (SELECT c.state FROM tenant.provider_connection c
+            WHERE c.workspace_id = t.workspace_id AND c.tenant_id = t.id AND c.state <> 'disabled') AS connection
     FROM tenant.tenant t WHERE t.workspace_id = $1";
 
 /// Inserts an established tenant, in service at once. Runs into [`EXTERNAL_ID_UNIQUE`] when the workspace has it.
@@ -59,7 +71,8 @@ pub async fn insert_active(conn: &mut PgConnection, workspace: WorkspaceId, new:
     let row = sqlx::query(
         "INSERT INTO tenant.tenant (workspace_id, id, name, external_tenant_id, domain, lifecycle)
          VALUES ($1, $2, $3, $4, $5, 'active')
-         RETURNING workspace_id, id, name, external_tenant_id, domain, lifecycle, created_at, false AS connected",
+         RETURNING workspace_id, id, name, external_tenant_id, domain, aliases, lifecycle, version, created_at,
+                   NULL AS connection",
     )
     .bind(workspace.uuid())
     .bind(new.id.uuid())
@@ -156,7 +169,20 @@ fn read(row: &PgRow) -> Result<Tenant> {
         external_tenant_id: row.try_get("external_tenant_id")?,
         domain: row.try_get("domain")?,
         lifecycle: lifecycle.parse().map_err(|why| unreadable("tenant.tenant", "lifecycle", id, why))?,
-        provider_connected: row.try_get("connected")?,
+        aliases: row.try_get("aliases")?,
+        connection: connection(row.try_get("connection")?)
+            .map_err(|why| unreadable("tenant.provider_connection", "state", id, why))?,
+        version: row.try_get("version")?,
         created_at: row.try_get("created_at")?,
     })
+}
+
+/// The state of the connection in use; `None` when there is none.
+fn connection(state: Option<&str>) -> std::result::Result<Connection, UnknownName> {
+    match state {
+        None => Ok(Connection::Missing),
+        Some("unverified" | "failed") => Ok(Connection::Unverified),
+        Some("verified") => Ok(Connection::Verified),
+        Some(other) => Err(UnknownName::new("connection state", other)),
+    }
 }

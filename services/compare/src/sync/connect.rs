@@ -1,6 +1,6 @@
 //! The way to a tenant's provider.
 
-use domain::tenant::Lifecycle;
+use domain::operability::{Denied, Question, state_allows};
 use graph::{Client, Connection, Provider};
 
 use super::Scope;
@@ -11,12 +11,12 @@ use crate::store;
 /// Why a tenant's provider cannot be called at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotConnected {
-    /// There is no such tenant any more, or it is not in service.
-    #[error("the tenant is not active")]
-    TenantNotOperable,
-    /// Nothing says how the provider is reached.
-    #[error("the tenant has no provider connection: set one and sync again")]
-    ConnectionMissing,
+    /// The tenant is not good for it any more.
+    #[error(transparent)]
+    NotOperable(#[from] Denied),
+    /// There is no such tenant any more.
+    #[error("the tenant does not exist any more")]
+    Gone,
     /// What is said cannot be used.
     #[error("the tenant's provider connection cannot be used: {0}")]
     ConnectionInvalid(String),
@@ -26,28 +26,31 @@ impl NotConnected {
     /// The stable reason.
     pub const fn reason(&self) -> &'static str {
         match self {
-            Self::TenantNotOperable => "TENANT_NOT_OPERABLE",
-            Self::ConnectionMissing => "PROVIDER_CONNECTION_MISSING",
+            Self::NotOperable(denied) => denied.reason.as_str(),
+            Self::Gone => "TENANT_GONE",
             Self::ConnectionInvalid(_) => "PROVIDER_CONNECTION_INVALID",
         }
     }
 }
 
-/// Opens the tenant's provider. No request is made and no secret is read yet: the credential is resolved when a token is
+/// Opens the tenant's provider for what `question` is about. No request is made and no secret is read yet: the credential is resolved when a token is
 /// needed, so that one replaced in place is picked up.
 pub async fn connect(
     state: &State,
     provider: &Provider,
     scope: Scope,
+    question: Question,
 ) -> Result<std::result::Result<Client, NotConnected>> {
     let mut tx = state.db.workspace(scope.workspace_id.uuid()).await?;
     let tenant = store::tenant::find(&mut tx, scope.workspace_id, scope.tenant_id).await?;
     let connection = store::provider_connection::find(&mut tx, scope.workspace_id, scope.tenant_id).await?;
     drop(tx);
-    if tenant.is_none_or(|tenant| tenant.lifecycle != Lifecycle::Active) {
-        return Ok(Err(NotConnected::TenantNotOperable));
+    let Some(tenant) = tenant else { return Ok(Err(NotConnected::Gone)) };
+    if let Err(denied) = state_allows(question, tenant.facts()) {
+        return Ok(Err(denied.into()));
     }
-    let Some(connection) = connection else { return Ok(Err(NotConnected::ConnectionMissing)) };
+    // Every question about the provider asks for a connection first.
+    let Some(connection) = connection else { return Ok(Err(NotConnected::Gone)) };
     Ok(open(provider, &connection).map_err(NotConnected::ConnectionInvalid))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use domain::id::{PolicyType, RunId, TenantId, WorkspaceId};
 use domain::json::canonical_hash;
+use domain::operability::Question;
 use domain::run::RunType;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use graph::{Client, Provider};
@@ -52,7 +53,7 @@ impl Handler for SyncWork {
     async fn work(&self, session: &RunSession) -> std::result::Result<Ending, WorkError> {
         let scope = scope_of(session.run())?;
         let items = session.items().await?;
-        let client = match connect(&self.state, &self.provider, scope).await.map_err(away)? {
+        let client = match connect(&self.state, &self.provider, scope, Question::InventorySync).await.map_err(away)? {
             Ok(client) => client,
             Err(why) => return Ok(Ending::Blocked { reason: why.reason().to_owned(), message: why.to_string() }),
         };

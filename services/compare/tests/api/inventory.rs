@@ -207,7 +207,7 @@ async fn a_sync_is_started_for_a_tenant_that_can_be_read() {
     let new = SyncInventoryRequest { request_id: fresh(), ..sync.clone() };
     assert_eq!(
         refusal(ada.inventory().sync_inventory(new).await),
-        (Code::FailedPrecondition, "TENANT_NOT_OPERABLE".into())
+        (Code::FailedPrecondition, "LIFECYCLE_MISMATCH".into())
     );
 
     ada.let_in(&workspace_id, "bob", pb::workspace::Role::Owner).await;

@@ -79,9 +79,9 @@ prop_compose! {
         let mut world = World { source, target, ..World::default() };
         world.target_names =
             target_names.into_iter().map(|(kind, id, name)| (kind.into(), id.into(), name.into())).collect();
-        world.tenant = crate::tenant::TenantFacts {
+        world.tenant = TenantFacts {
             lifecycle: if active { Lifecycle::Active } else { Lifecycle::Archived },
-            has_provider_connection,
+            connection: if has_provider_connection { Connection::Unverified } else { Connection::Missing },
         };
         if denied { world.denied_types.insert("policy".into()); }
         let filters = world.target_coverage.get_mut("assignmentFilter").unwrap();
@@ -101,7 +101,7 @@ fn improve(world: &mut World, what: u8, which: prop::sample::Index) {
     };
     match what {
         0 => world.tenant.lifecycle = Lifecycle::Active,
-        1 => world.tenant.has_provider_connection = true,
+        1 => world.tenant.connection = Connection::Unverified,
         2 => world.denied_types.clear(),
         3 => world.target_coverage.values_mut().for_each(|coverage| coverage.approval_required = false),
         4 => world.target_coverage.values_mut().for_each(|coverage| coverage.state = CoverageState::Observed),

@@ -12,7 +12,7 @@ use crate::contract::Contract;
 use crate::id::{ExternalId, PolicyVersionId, TenantId};
 use crate::observe::SubjectFacts;
 use crate::reference::{Reference, Standing};
-use crate::tenant::{Lifecycle, TenantFacts};
+use crate::tenant::{Connection, Lifecycle, TenantFacts};
 
 pub(super) const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
 
@@ -88,6 +88,7 @@ pub(super) struct World {
     /// kind, id, name
     pub(super) target_names: Vec<(String, String, String)>,
     pub(super) tenant: TenantFacts,
+    pub(super) source_tenant: TenantFacts,
     pub(super) denied_types: BTreeSet<PolicyType>,
     pub(super) include_assignments: bool,
     pub(super) filter: Filter,
@@ -110,7 +111,8 @@ impl Default for World {
             source_coverage: coverage.clone(),
             target_coverage: coverage,
             target_names: vec![],
-            tenant: TenantFacts { lifecycle: Lifecycle::Active, has_provider_connection: true },
+            tenant: TenantFacts { lifecycle: Lifecycle::Active, connection: Connection::Unverified },
+            source_tenant: TenantFacts { lifecycle: Lifecycle::Active, connection: Connection::Missing },
             denied_types: BTreeSet::new(),
             include_assignments: false,
             filter: Filter::default(),
@@ -150,6 +152,7 @@ impl World {
                 coverage: &self.target_coverage,
                 captures: &captures(&self.target),
             },
+            source_tenant: self.source_tenant,
             target_tenant: TargetTenant { facts: self.tenant, denied_types: &self.denied_types },
             target_names: &names,
             staleness_limit: self.staleness_limit,

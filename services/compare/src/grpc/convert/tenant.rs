@@ -1,6 +1,6 @@
 //! Tenants and provider connections.
 
-use domain::tenant::Lifecycle;
+use domain::tenant::{Connection, Lifecycle};
 use pb::tenant as wire;
 use server::fields;
 
@@ -16,7 +16,7 @@ pub fn to_tenant(tenant: &Tenant) -> wire::Tenant {
         external_tenant_id: tenant.external_tenant_id.clone(),
         domain: tenant.domain.clone(),
         lifecycle: to_lifecycle(tenant.lifecycle).into(),
-        provider_connected: tenant.provider_connected,
+        provider_connected: tenant.connection != Connection::Missing,
         create_time: Some(fields::to_timestamp(tenant.created_at)),
     }
 }
