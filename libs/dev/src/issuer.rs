@@ -407,8 +407,13 @@ mod tests {
 
     #[tokio::test]
     async fn it_serves_this_machine_only() {
-        let everywhere = IssuerConfig::new(([0, 0, 0, 0], 0).into());
-        assert!(Issuer::start(everywhere).await.unwrap_err().to_string().contains("loopback"));
+        for beyond in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:10.0.0.1]:0"] {
+            let config = IssuerConfig::new(beyond.parse().unwrap());
+            assert!(Issuer::start(config).await.unwrap_err().to_string().contains("loopback"), "{beyond}");
+        }
+        for here in ["127.0.0.1:0", "127.0.0.2:0"] {
+            Issuer::start(IssuerConfig::new(here.parse().unwrap())).await.unwrap();
+        }
     }
 
     #[tokio::test]

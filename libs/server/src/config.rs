@@ -26,7 +26,8 @@ pub struct ServerArgs {
     #[arg(long, env = "TENANTATLAS_ADMIN_LISTEN", default_value = "127.0.0.1:9464")]
     pub admin_listen: SocketAddr,
 
-    /// Issuer whose tokens are accepted; its discovery document is read from under this URL.
+    /// Issuer whose tokens are accepted; its discovery document is read from under this URL. Plain HTTP is for an issuer on
+    /// this machine (development); no option allows it beyond.
     #[arg(long, env = "TENANTATLAS_OIDC_ISSUER")]
     pub oidc_issuer: Url,
     /// Audience that a token must name.
@@ -35,19 +36,20 @@ pub struct ServerArgs {
     /// Signature algorithms that are accepted, whatever a token's header says.
     #[arg(long, env = "TENANTATLAS_OIDC_ALGORITHMS", value_delimiter = ',', default_value = "EdDSA,ES256,RS256")]
     pub oidc_algorithms: Vec<Algorithm>,
+    /// Types of tokens that are accepted, by the `typ` of their header. `at+jwt` alone is the stricter choice, for issuers
+    /// that follow RFC 9068; a `JWT` that is an ID token is refused in any case.
+    #[arg(long, env = "TENANTATLAS_OIDC_TOKEN_TYPES", value_enum, value_delimiter = ',', default_value = "at+jwt,JWT")]
+    pub oidc_token_types: Vec<TokenType>,
     /// How far the clocks of the issuer and of this process may differ.
     #[arg(long, env = "TENANTATLAS_OIDC_LEEWAY", value_parser = duration, default_value = "30s")]
     pub oidc_leeway: Duration,
     /// How long fetched signing keys are used before they are fetched again.
     #[arg(long, env = "TENANTATLAS_OIDC_JWKS_TTL", value_parser = duration, default_value = "10m")]
     pub oidc_jwks_ttl: Duration,
-    /// Least time between two fetches of signing keys, so that tokens with invented key ids cannot make us hammer the
-    /// issuer.
+    /// Least time from a fetch of signing keys in vain to the next one, so that tokens with invented key ids cannot make
+    /// us hammer the issuer.
     #[arg(long, env = "TENANTATLAS_OIDC_JWKS_COOLDOWN", value_parser = duration, default_value = "10s")]
     pub oidc_jwks_cooldown: Duration,
-    /// Accepts an issuer over plain HTTP that is not on this machine (inside a cluster whose network is trusted).
-    #[arg(long, env = "TENANTATLAS_OIDC_ALLOW_HTTP")]
-    pub oidc_allow_http: bool,
 
     /// Client id by which this service gets its own token.
     #[arg(long, env = "TENANTATLAS_CLIENT_ID")]
@@ -106,6 +108,30 @@ pub struct ServerArgs {
     /// Longest time after that for what is in work to end; then it is cut.
     #[arg(long, env = "TENANTATLAS_DRAIN_CAP", value_parser = duration, default_value = "20s")]
     pub drain_cap: Duration,
+}
+
+/// What the `typ` of a token's header says it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TokenType {
+    /// An access token (RFC 9068).
+    #[value(name = "at+jwt")]
+    AtJwt,
+    /// Any token. A header without `typ` says no more.
+    #[value(name = "JWT")]
+    Jwt,
+}
+
+impl TokenType {
+    /// By the header's `typ`, a media type with or without its `application/`, in any case; `None` for one that is not
+    /// for us.
+    pub(crate) fn of(typ: Option<&str>) -> Option<Self> {
+        let typ = typ.unwrap_or("jwt").to_ascii_lowercase();
+        match typ.strip_prefix("application/").unwrap_or(&typ) {
+            "at+jwt" => Some(Self::AtJwt),
+            "jwt" => Some(Self::Jwt),
+            _ => None,
+        }
+    }
 }
 
 /// Form of the log.

@@ -252,6 +252,16 @@ impl Failure {
         Self::new(Category::Unavailable, reason::DRAINING, "the server is shutting down").retry_after(Duration::ZERO)
     }
 
+    /// UNAUTHENTICATED TOKEN_EXPIRED, for a stream whose token ended while it was open. That is not the end of what the
+    /// caller was watching (metadata `resumable`): with a new token and its last cursor it goes on where it was.
+    pub fn stream_expired() -> Self {
+        Self::unauthenticated(
+            reason::TOKEN_EXPIRED,
+            "the token has expired; open the stream again with a new token and the last resume token",
+        )
+        .with("resumable", "true")
+    }
+
     /// INTERNAL: a defect, with the error that shows it. The caller sees a trace id, the log sees the chain of sources.
     pub fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(Category::Internal, reason::INTERNAL, "internal error").caused_by(source)

@@ -1,15 +1,17 @@
-//! Verifies bearer tokens of one OpenID Connect issuer: signature by a key of the issuer, an algorithm from our own list
-//! (never from the header alone), issuer, audience, expiry. Keys are in [`keys`], what was verified lately in [`seen`].
+//! Verifies bearer tokens of one OpenID Connect issuer: signature by a key of the issuer, an algorithm and a type from our
+//! own lists (never from the header alone), issuer, audience, expiry. Keys are in [`keys`], what was verified lately in
+//! [`seen`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::{Validation, decode, decode_header};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use time::OffsetDateTime;
 
 use crate::ambient;
-use crate::config::OidcSettings;
+use crate::config::{OidcSettings, TokenType};
 
 pub(crate) mod issuer;
 mod keys;
@@ -66,6 +68,16 @@ struct Claims {
     roles: OneOrMany,
     client_id: Option<String>,
     azp: Option<String>,
+    nonce: Option<IgnoredAny>,
+    at_hash: Option<IgnoredAny>,
+    c_hash: Option<IgnoredAny>,
+}
+
+impl Claims {
+    /// Whether it carries what only an ID token does: it tells a client who logged in, and opens nothing.
+    fn of_an_id_token(&self) -> bool {
+        [&self.nonce, &self.at_hash, &self.c_hash].iter().any(|claim| claim.is_some())
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -101,7 +113,7 @@ pub struct Verifier {
 impl Verifier {
     /// A verifier that has not yet asked its issuer anything: services start in any order.
     pub fn new(settings: OidcSettings) -> Result<Self, issuer::IssuerError> {
-        let issuer = Issuer::new(&settings.issuer, settings.allow_http)?;
+        let issuer = Issuer::new(&settings.issuer)?;
         let keys = Keys::new(issuer, settings.jwks_ttl, settings.jwks_cooldown);
         Ok(Self { settings, keys, seen: Seen::default() })
     }
@@ -122,7 +134,8 @@ impl Verifier {
         }
         let identity = self.check(token).await?;
         self.seen.put(token, generation, identity.clone());
-        Ok(identity)
+        // The library counts in whole seconds: its last one is over when ours is.
+        if ambient::now() < identity.expires_at { Ok(identity) } else { Err(Refusal::Expired) }
     }
 
     async fn check(&self, token: &str) -> Result<Identity, Refusal> {
@@ -131,13 +144,9 @@ impl Verifier {
         if !self.settings.algorithms.contains(&header.alg) {
             return Err(Refusal::Invalid(format!("algorithm {:?} is not accepted", header.alg)));
         }
-        // An ID token or anything else signed by the same issuer is not an access token.
-        let access = |typ: &String| {
-            let typ = typ.to_ascii_lowercase();
-            matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "at+jwt")
-        };
-        if header.typ.as_ref().is_some_and(|typ| !access(typ)) {
-            return Err(invalid("typ is neither JWT nor at+jwt"));
+        let typ = TokenType::of(header.typ.as_deref());
+        if !typ.is_some_and(|typ| self.settings.token_types.contains(&typ)) {
+            return Err(invalid("typ is not one of those accepted"));
         }
         // RFC 7515 §4.1.11: what must be understood and is not, is refused.
         if header.crit.is_some() {
@@ -152,6 +161,10 @@ impl Verifier {
                 jsonwebtoken::errors::ErrorKind::ExpiredSignature => Refusal::Expired,
                 _ => Refusal::Invalid(error.to_string()),
             })?;
+        // at+jwt says by itself what it is (RFC 9068); JWT is what issuers call their ID tokens, too.
+        if typ == Some(TokenType::Jwt) && claims.claims.of_an_id_token() {
+            return Err(invalid("it is an ID token"));
+        }
         self.identity(claims.claims)
     }
 

@@ -219,7 +219,7 @@ impl Chassis {
 }
 
 fn own_token(settings: &Settings, credentials: ClientCredentials) -> Result<OwnToken, IssuerError> {
-    let issuer = Issuer::new(&settings.oidc.issuer, settings.oidc.allow_http)?;
+    let issuer = Issuer::new(&settings.oidc.issuer)?;
     Ok(OwnToken::new(issuer, credentials, settings.oidc.audience.clone()))
 }
 

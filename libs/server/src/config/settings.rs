@@ -8,7 +8,7 @@ use http::HeaderValue;
 use jsonwebtoken::Algorithm;
 use url::Url;
 
-use super::{LogFormat, ServerArgs};
+use super::{LogFormat, ServerArgs, TokenType};
 use crate::secret::Secret;
 
 /// A setting that cannot be used, and why.
@@ -64,14 +64,14 @@ pub struct OidcSettings {
     pub audience: String,
     /// The algorithms accepted.
     pub algorithms: Vec<Algorithm>,
+    /// The types of tokens accepted.
+    pub token_types: Vec<TokenType>,
     /// Difference of clocks allowed.
     pub leeway: Duration,
     /// Age at which keys are fetched again.
     pub jwks_ttl: Duration,
     /// Least time between two fetches.
     pub jwks_cooldown: Duration,
-    /// Whether plain HTTP is accepted beyond loopback.
-    pub allow_http: bool,
 }
 
 /// An OAuth client that gets tokens for itself.
@@ -150,7 +150,7 @@ impl ServerArgs {
     }
 
     fn oidc(&self) -> Result<OidcSettings, ConfigError> {
-        check_web_url("--oidc-issuer", &self.oidc_issuer, self.oidc_allow_http)?;
+        check_web_url("--oidc-issuer", &self.oidc_issuer)?;
         if self.oidc_issuer.query().is_some() || self.oidc_issuer.fragment().is_some() {
             return Err(ConfigError::new("--oidc-issuer", "an issuer has neither a query nor a fragment"));
         }
@@ -165,6 +165,9 @@ impl ServerArgs {
         if self.oidc_algorithms.is_empty() {
             return Err(ConfigError::new("--oidc-algorithms", "at least one is needed"));
         }
+        if self.oidc_token_types.is_empty() {
+            return Err(ConfigError::new("--oidc-token-types", "at least one is needed"));
+        }
         if self.oidc_leeway > Duration::from_secs(300) {
             return Err(ConfigError::new("--oidc-leeway", "more than 5m makes expiry meaningless"));
         }
@@ -172,10 +175,10 @@ impl ServerArgs {
             issuer: issuer_text(&self.oidc_issuer),
             audience: self.oidc_audience.clone(),
             algorithms: self.oidc_algorithms.clone(),
+            token_types: self.oidc_token_types.clone(),
             leeway: self.oidc_leeway,
             jwks_ttl: self.oidc_jwks_ttl,
             jwks_cooldown: self.oidc_jwks_cooldown,
-            allow_http: self.oidc_allow_http,
         })
     }
 
@@ -255,8 +258,8 @@ impl ServerArgs {
     }
 }
 
-/// Refuses anything but https, or http to this very machine (or anywhere, when `allow_http`).
-pub(crate) fn check_web_url(name: &'static str, url: &Url, allow_http: bool) -> Result<(), ConfigError> {
+/// Refuses anything but https, or http to this very machine.
+pub(crate) fn check_web_url(name: &'static str, url: &Url) -> Result<(), ConfigError> {
     let loopback = match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
@@ -265,8 +268,8 @@ pub(crate) fn check_web_url(name: &'static str, url: &Url, allow_http: bool) -> 
     };
     match url.scheme() {
         "https" => Ok(()),
-        "http" if loopback || allow_http => Ok(()),
-        "http" => Err(ConfigError::new(name, format!("{url} is plain HTTP beyond this machine (--oidc-allow-http)"))),
+        "http" if loopback => Ok(()),
+        "http" => Err(ConfigError::new(name, format!("{url} is plain HTTP beyond this machine"))),
         other => Err(ConfigError::new(name, format!("{other} is neither https nor http"))),
     }
 }
@@ -322,11 +325,16 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_stays_on_this_machine_unless_allowed() {
-        let issuer = "http://issuer.example";
-        assert_eq!(parse(issuer, &[]).validate().unwrap_err().name, "--oidc-issuer");
-        parse(issuer, &["--oidc-allow-http"]).validate().unwrap();
-        parse("https://issuer.example", &[]).validate().unwrap();
+    fn plain_http_stays_on_this_machine() {
+        // What only looks like this machine is not.
+        for beyond in ["issuer.example", "10.0.0.1", "0.0.0.0", "localhost.example", "127.0.0.1.example", "[::]"] {
+            let error = parse(&format!("http://{beyond}:8080"), &[]).validate().unwrap_err();
+            assert_eq!(error.name, "--oidc-issuer", "{beyond}");
+            parse(&format!("https://{beyond}:8080"), &[]).validate().unwrap();
+        }
+        for here in ["127.0.0.1", "127.1.2.3", "[::1]", "localhost"] {
+            parse(&format!("http://{here}:8080"), &[]).validate().unwrap();
+        }
     }
 
     #[test]

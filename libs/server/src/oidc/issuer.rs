@@ -67,12 +67,11 @@ impl IssuedToken {
 #[derive(Debug)]
 pub(crate) struct Issuer {
     url: String,
-    allow_http: bool,
     http: reqwest::Client,
 }
 
 impl Issuer {
-    pub(crate) fn new(url: &str, allow_http: bool) -> Result<Self, IssuerError> {
+    pub(crate) fn new(url: &str) -> Result<Self, IssuerError> {
         install_tls();
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
@@ -81,7 +80,7 @@ impl Issuer {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|source| IssuerError::Unreachable { what: "HTTP client", source })?;
-        Ok(Self { url: url.to_owned(), allow_http, http })
+        Ok(Self { url: url.to_owned(), http })
     }
 
     /// The signing keys, those that can be read: a key of a kind unknown to us does not spoil the others.
@@ -131,7 +130,11 @@ impl Issuer {
     fn endpoint(&self, what: &'static str, text: &str) -> Result<Url, IssuerError> {
         let url = Url::parse(text)
             .map_err(|error| IssuerError::Unusable { what, why: format!("{text:?} is no URL: {error}") })?;
-        check_web_url("discovery document", &url, self.allow_http)?;
+        check_web_url("discovery document", &url)?;
+        // Whoever asked for TLS gets it for the keys and our secret, too.
+        if self.url.starts_with("https:") && url.scheme() != "https" {
+            return Err(IssuerError::Unusable { what, why: format!("{text:?} is plain HTTP, and the issuer is not") });
+        }
         Ok(url)
     }
 
@@ -164,4 +167,21 @@ impl Issuer {
 pub(crate) fn install_tls() {
     // An error means that it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_discovery_document_cannot_lead_away_from_tls() {
+        let endpoint = |issuer: &str, url: &str| Issuer::new(issuer).unwrap().endpoint("keys", url).is_ok();
+        let (local, real) = ("http://127.0.0.1:1", "https://issuer.example");
+        assert!(endpoint(local, "http://127.0.0.1:1/jwks") && endpoint(local, "https://keys.example/jwks"));
+        assert!(endpoint(real, "https://keys.example/jwks"));
+        assert!(!endpoint(real, "http://127.0.0.1:1/jwks"));
+        for beyond in ["http://keys.example/jwks", "file:///jwks", "jwks"] {
+            assert!(!endpoint(local, beyond) && !endpoint(real, beyond), "{beyond}");
+        }
+    }
 }

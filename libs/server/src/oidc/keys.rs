@@ -1,6 +1,10 @@
 //! The issuer's signing keys, kept and renewed: fetched again when they are old and when a token names a key that is not
-//! among them, by one fetch at a time and not more often than the cooldown allows. When the issuer cannot be reached
-//! the last good set stays in use.
+//! among them, by one fetch at a time. When the issuer cannot be reached the last good set stays in use.
+//!
+//! The cooldown is what invented key ids cost the issuer: after a fetch in vain (the key was not there, or there was no
+//! answer) no token causes another one until it is over. A fetch that finds the key costs nothing: only the issuer makes
+//! keys appear, so that a rotation, even one right after another, is followed at its first token. An issuer that signs
+//! with a key before it publishes it, in the middle of a flood of invented ids, is followed after the cooldown.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,11 +41,26 @@ struct Shared {
     /// Counts the times that a key was withdrawn: what was verified before is verified again.
     generation: AtomicU64,
     /// Held during a fetch, so that there is one at a time.
-    last_fetch: Mutex<Option<LastFetch>>,
+    fetches: Mutex<Fetches>,
 }
 
-/// When keys were fetched last, and how that went.
-type LastFetch = (Instant, Result<(), Arc<IssuerError>>);
+/// What is known of earlier fetches.
+#[derive(Debug, Default)]
+struct Fetches {
+    /// The last one of all.
+    last: Option<Instant>,
+    /// The last one that did not give what it was for, and how it failed if it did.
+    in_vain: Option<(Instant, Result<(), Arc<IssuerError>>)>,
+}
+
+/// What a fetch is for.
+#[derive(Clone, Copy)]
+enum Purpose<'a> {
+    /// Fresh keys in the place of old ones, or any at all.
+    Renewal,
+    /// The key that a token names.
+    Key(Option<&'a str>, Algorithm),
+}
 
 struct KeySet {
     by_id: HashMap<String, Key>,
@@ -96,14 +115,12 @@ impl KeySet {
         key.serves(algorithm).then(|| Arc::clone(&key.decoding))
     }
 
-    /// Whether a key of `self` is not in `newer`.
+    /// Whether a key of `self` is not in `newer`: under its id, or at all if it has none.
     fn lost_in(&self, newer: &KeySet) -> bool {
-        self.by_id.iter().any(|(id, key)| {
-            newer
-                .by_id
-                .get(id)
-                .is_none_or(|other| other.decoding.try_get_as_bytes().ok() != key.decoding.try_get_as_bytes().ok())
-        })
+        let same =
+            |one: &Key, other: &Key| one.decoding.try_get_as_bytes().ok() == other.decoding.try_get_as_bytes().ok();
+        self.by_id.iter().any(|(id, key)| newer.by_id.get(id).is_none_or(|other| !same(key, other)))
+            || self.all.iter().any(|key| !newer.all.iter().any(|other| same(key, other)))
     }
 }
 
@@ -115,7 +132,7 @@ impl Keys {
             cooldown,
             current: RwLock::new(None),
             generation: AtomicU64::new(0),
-            last_fetch: Mutex::new(None),
+            fetches: Mutex::default(),
         }))
     }
 
@@ -130,7 +147,7 @@ impl Keys {
     }
 
     pub(super) async fn warm_up(&self) {
-        if let Err(error) = self.0.fetch(None).await {
+        if let Err(error) = self.0.fetch(None, Purpose::Renewal).await {
             tracing::warn!(%error, "the issuer's keys cannot be read yet");
         }
     }
@@ -140,9 +157,10 @@ impl Keys {
         if let Some(key) = before.as_ref().and_then(|set| set.find(id, algorithm)) {
             return Ok(key);
         }
-        let outcome = self.0.fetch(before.as_ref()).await;
-        match (self.0.current(), outcome) {
-            (Some(set), _) => set.find(id, algorithm).ok_or(NoKey::Unknown),
+        let outcome = self.0.fetch(before.as_ref(), Purpose::Key(id, algorithm)).await;
+        match (self.0.current().and_then(|set| set.find(id, algorithm)), outcome) {
+            (Some(key), _) => Ok(key),
+            // It may be a new key: the issuer would know. Nobody is told that a token is bad for want of an answer.
             (None, Err(error)) => Err(NoKey::Unreachable(error)),
             (None, Ok(())) => Err(NoKey::Unknown),
         }
@@ -150,12 +168,12 @@ impl Keys {
 
     fn renew_in_background(&self, set: &Arc<KeySet>) {
         let (shared, set) = (Arc::clone(&self.0), Arc::clone(set));
-        let due = |last: &Option<LastFetch>| last.as_ref().is_none_or(|(when, _)| when.elapsed() >= shared.cooldown);
-        if !shared.last_fetch.try_lock().is_ok_and(|last| due(&last)) {
+        let due = |last: &Option<Instant>| last.is_none_or(|last| last.elapsed() >= shared.cooldown);
+        if !shared.fetches.try_lock().is_ok_and(|fetches| due(&fetches.last)) {
             return;
         }
         tokio::spawn(async move {
-            if let Err(error) = shared.fetch(Some(&set)).await {
+            if let Err(error) = shared.fetch(Some(&set), Purpose::Renewal).await {
                 tracing::warn!(%error, "the issuer's keys cannot be renewed; the last ones stay in use");
             }
         });
@@ -169,21 +187,28 @@ impl Shared {
 
     /// Fetches, unless the set has changed since `seen` was looked at, or the cooldown forbids it. Waits for a fetch
     /// that is under way.
-    async fn fetch(&self, seen: Option<&Arc<KeySet>>) -> Result<(), Arc<IssuerError>> {
-        let mut last = self.last_fetch.lock().await;
+    async fn fetch(&self, seen: Option<&Arc<KeySet>>, purpose: Purpose<'_>) -> Result<(), Arc<IssuerError>> {
+        let mut fetches = self.fetches.lock().await;
         let current = self.current();
         if current.as_ref().map(Arc::as_ptr) != seen.map(Arc::as_ptr) {
             return Ok(());
         }
         let cooldown = if current.is_some() { self.cooldown } else { self.cooldown.min(COOLDOWN_WITHOUT_KEYS) };
-        if let Some((when, outcome)) = last.as_ref()
+        if let Some((when, outcome)) = &fetches.in_vain
             && when.elapsed() < cooldown
         {
             return outcome.clone();
         }
         let outcome =
             self.issuer.signing_keys().await.map_err(Arc::new).map(|set| self.replace(&KeySet::of(&set).into()));
-        *last = Some((Instant::now(), outcome.clone()));
+        let now = Instant::now();
+        let found = outcome.is_ok()
+            && match purpose {
+                Purpose::Renewal => true,
+                Purpose::Key(id, algorithm) => self.current().is_some_and(|set| set.find(id, algorithm).is_some()),
+            };
+        fetches.last = Some(now);
+        fetches.in_vain = (!found).then(|| (now, outcome.clone()));
         outcome
     }
 
@@ -193,5 +218,40 @@ impl Shared {
             self.generation.fetch_add(1, Ordering::Release);
             tracing::info!("the issuer has withdrawn a signing key");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn set(keys: &[(Option<&str>, u8)]) -> KeySet {
+        let jwk = |(id, byte): &(Option<&str>, u8)| {
+            let x = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, [*byte; 32]);
+            serde_json::from_value(json!({ "kty": "OKP", "crv": "Ed25519", "kid": id, "x": x })).unwrap()
+        };
+        KeySet::of(&JwkSet { keys: keys.iter().map(jwk).collect() })
+    }
+
+    #[test]
+    fn a_key_is_withdrawn_when_its_id_or_its_bytes_are_gone() {
+        let old = set(&[(Some("a"), 1), (Some("b"), 2)]);
+        assert!(!old.lost_in(&set(&[(Some("b"), 2), (Some("a"), 1), (Some("c"), 3)])));
+        assert!(old.lost_in(&set(&[(Some("a"), 1)])));
+        assert!(old.lost_in(&set(&[(Some("a"), 9), (Some("b"), 2)])), "other bytes under the same id");
+        assert!(!set(&[(None, 1)]).lost_in(&set(&[(None, 1)])));
+        assert!(set(&[(None, 1)]).lost_in(&set(&[(None, 2)])), "a key without an id");
+    }
+
+    #[test]
+    fn without_an_id_there_must_be_no_choice() {
+        let found = |keys: &[(Option<&str>, u8)], id| set(keys).find(id, Algorithm::EdDSA).is_some();
+        assert!(found(&[(Some("a"), 1)], None));
+        assert!(!found(&[(Some("a"), 1), (Some("b"), 2)], None));
+        assert!(found(&[(Some("a"), 1), (Some("b"), 2)], Some("b")));
+        assert!(!found(&[(Some("a"), 1)], Some("b")));
+        assert!(set(&[(Some("a"), 1)]).find(Some("a"), Algorithm::ES256).is_none(), "a key has one family");
     }
 }

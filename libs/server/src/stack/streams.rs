@@ -83,11 +83,8 @@ impl Around for Streams {
             .into_response();
         };
         let valid_for = Duration::try_from(caller.expires_at - ambient::now()).unwrap_or_default();
-        let response = body::holding(next.run(request).await, place).map(|body| {
-            body::until(body, tokio::time::sleep(valid_for), || {
-                Failure::unauthenticated(reason::TOKEN_EXPIRED, "the token has expired").into()
-            })
-        });
+        let response = body::holding(next.run(request).await, place)
+            .map(|body| body::until(body, tokio::time::sleep(valid_for), || Failure::stream_expired().into()));
         until_cut(response, self.cut)
     }
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use domain::id::WorkspaceId;
 use opentelemetry::KeyValue;
 use server::Failure;
-use server::failure::reason;
 use tokio::time::{Instant, sleep_until};
 
 use super::feed::{Event, Read};
@@ -400,7 +399,7 @@ impl Watcher {
     async fn check_caller(&mut self) -> Result<()> {
         let now = Instant::now();
         if now >= self.opening.expires {
-            return Err(Failure::unauthenticated(reason::TOKEN_EXPIRED, "the token has expired").into());
+            return Err(Failure::stream_expired().into());
         }
         if now < self.access_due {
             return Ok(());
