@@ -20,7 +20,7 @@ struct Question {
 const BOTH: &[&str] = &["outsider", "unentitled"];
 const OUTSIDER: &[&str] = &["outsider"];
 
-const QUESTIONS: [Question; 14] = [
+const QUESTIONS: [Question; 17] = [
     Question {
         what: "a run",
         method: "tenantatlas.operation.v1.OperationRunService/GetOperationRun",
@@ -78,6 +78,26 @@ const QUESTIONS: [Question; 14] = [
     Question {
         what: "a tenant",
         method: "tenantatlas.tenant.v1.TenantService/GetTenant",
+        request: r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        callers: BOTH,
+    },
+    Question {
+        what: "what a tenant is good for",
+        method: "tenantatlas.tenant.v1.TenantService/EvaluateOperability",
+        request: r#"{"workspace_id": "$workspace", "tenant_id": "$source", "lane": "OPERABILITY_LANE_TENANT_BOUND",
+            "question": "OPERABILITY_QUESTION_RESTORE"}"#,
+        callers: BOTH,
+    },
+    Question {
+        what: "what tenants are good for",
+        method: "tenantatlas.tenant.v1.TenantService/BatchEvaluateOperability",
+        request: r#"{"workspace_id": "$workspace", "checks": [{"tenant_id": "$source",
+            "lane": "OPERABILITY_LANE_TENANT_BOUND", "question": "OPERABILITY_QUESTION_RESTORE"}]}"#,
+        callers: BOTH,
+    },
+    Question {
+        what: "a tenant's actions",
+        method: "tenantatlas.tenant.v1.TenantService/ListTenantActions",
         request: r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,
         callers: BOTH,
     },

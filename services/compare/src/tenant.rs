@@ -1,13 +1,19 @@
 //! TenantService: tenants and how the provider is reached for them.
 
+mod batch_evaluate_operability;
+mod evaluate_operability;
 mod get_provider_connection;
 mod get_tenant;
+mod list_tenant_actions;
 mod list_tenants;
 mod register_tenant;
 mod set_provider_connection;
 
+pub use batch_evaluate_operability::{Check, MAX_CHECKS, Outcome, batch_evaluate_operability};
+pub use evaluate_operability::evaluate_operability;
 pub use get_provider_connection::get_provider_connection;
 pub use get_tenant::get_tenant;
+pub use list_tenant_actions::list_tenant_actions;
 pub use list_tenants::list_tenants;
 pub use register_tenant::{RegisterTenant, register_tenant};
 pub use set_provider_connection::{SetProviderConnection, checked_route, set_provider_connection};

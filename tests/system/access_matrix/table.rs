@@ -72,7 +72,7 @@ const NO_LEASE: &str = ".S SSSSS lll";
 /// Everybody with a token of a person.
 const PEOPLE: &str = ".o ooooo Uoo";
 
-pub(super) const ROWS: [Row; 53] = [
+pub(super) const ROWS: [Row; 56] = [
     // WorkspaceService
     row(
         "tenantatlas.workspace.v1.WorkspaceService/CreateWorkspace",
@@ -131,6 +131,26 @@ pub(super) const ROWS: [Row; 53] = [
         HIDDEN,
     ),
     row("tenantatlas.tenant.v1.TenantService/ListTenants", r#"{"workspace_id": "$workspace"}"#, ".N ooooo UoN", HIDDEN),
+    row(
+        "tenantatlas.tenant.v1.TenantService/EvaluateOperability",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source", "lane": "OPERABILITY_LANE_TENANT_BOUND",
+            "question": "OPERABILITY_QUESTION_ARCHIVE"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.tenant.v1.TenantService/BatchEvaluateOperability",
+        r#"{"workspace_id": "$workspace", "checks": [{"tenant_id": "$source", "lane": "OPERABILITY_LANE_TENANT_BOUND",
+            "question": "OPERABILITY_QUESTION_ARCHIVE"}]}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.tenant.v1.TenantService/ListTenantActions",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+    ),
     row(
         "tenantatlas.tenant.v1.TenantService/SetProviderConnection",
         r#"{"workspace_id": "$workspace", "tenant_id": "$target", "base_url": "$provider_url",

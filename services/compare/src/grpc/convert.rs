@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod inventory;
+pub mod operability;
 pub mod tenant;
 pub mod workspace;
 

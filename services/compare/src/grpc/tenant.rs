@@ -6,8 +6,11 @@ use server::fields::{self, Page, PageToken};
 use tonic::{Request, Response, Status};
 
 use super::Api;
+use super::convert::operability::{parse_checks, parse_lane, parse_question, to_action, to_outcome};
 use super::convert::tenant::{to_provider_connection, to_tenant};
-use crate::tenant::{self, MAX_ADDRESS_CHARS, MAX_DOMAIN_CHARS, RegisterTenant, SetProviderConnection, checked_route};
+use crate::tenant::{
+    self, Check, MAX_ADDRESS_CHARS, MAX_DOMAIN_CHARS, RegisterTenant, SetProviderConnection, checked_route,
+};
 use crate::workspace::MAX_NAME_CHARS;
 
 #[tonic::async_trait]
@@ -54,6 +57,47 @@ impl TenantService for Api {
         let (tenants, next_page_token) = tenant::list_tenants(&self.state, &caller, workspace, &page).await?;
         let tenants = tenants.iter().map(to_tenant).collect();
         Ok(Response::new(wire::ListTenantsResponse { tenants, next_page_token }))
+    }
+
+    async fn evaluate_operability(
+        &self,
+        request: Request<wire::EvaluateOperabilityRequest>,
+    ) -> Result<Response<wire::EvaluateOperabilityResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.get_ref();
+        let workspace = fields::id("workspace_id", &message.workspace_id)?;
+        let check = Check {
+            tenant_id: fields::id("tenant_id", &message.tenant_id)?,
+            lane: parse_lane("lane", message.lane)?,
+            question: parse_question("question", message.question)?,
+        };
+        let outcome = tenant::evaluate_operability(&self.state, &caller, workspace, &check).await?;
+        Ok(Response::new(wire::EvaluateOperabilityResponse { outcome: Some(to_outcome(&outcome)) }))
+    }
+
+    async fn batch_evaluate_operability(
+        &self,
+        request: Request<wire::BatchEvaluateOperabilityRequest>,
+    ) -> Result<Response<wire::BatchEvaluateOperabilityResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.get_ref();
+        let workspace = fields::id("workspace_id", &message.workspace_id)?;
+        let checks = parse_checks(&message.checks)?;
+        let outcomes = tenant::batch_evaluate_operability(&self.state, &caller, workspace, &checks).await?;
+        let outcomes = outcomes.iter().map(to_outcome).collect();
+        Ok(Response::new(wire::BatchEvaluateOperabilityResponse { outcomes }))
+    }
+
+    async fn list_tenant_actions(
+        &self,
+        request: Request<wire::ListTenantActionsRequest>,
+    ) -> Result<Response<wire::ListTenantActionsResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.get_ref();
+        let workspace = fields::id("workspace_id", &message.workspace_id)?;
+        let id = fields::id("tenant_id", &message.tenant_id)?;
+        let actions = tenant::list_tenant_actions(&self.state, &caller, workspace, id).await?;
+        Ok(Response::new(wire::ListTenantActionsResponse { actions: actions.iter().map(to_action).collect() }))
     }
 
     async fn set_provider_connection(

@@ -1,5 +1,7 @@
 //! `tenant.tenant`.
 
+use std::collections::BTreeMap;
+
 use domain::access::UnknownName;
 use domain::id::{TenantId, WorkspaceId};
 use domain::tenant::{Connection, Lifecycle, TenantFacts};
@@ -92,6 +94,20 @@ pub async fn find(conn: &mut PgConnection, workspace: WorkspaceId, id: TenantId)
         .fetch_optional(conn)
         .await?;
     row.as_ref().map(read).transpose()
+}
+
+/// What decisions know of each of `tenants` that the workspace has.
+pub async fn facts(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    tenants: &[Uuid],
+) -> Result<BTreeMap<TenantId, TenantFacts>> {
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{SELECT} AND t.id = ANY ($2)")))
+        .bind(workspace.uuid())
+        .bind(tenants)
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(|row| read(row).map(|tenant| (tenant.id, tenant.facts()))).collect()
 }
 
 /// Both tenants of a compare, in one statement.

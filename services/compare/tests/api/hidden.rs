@@ -5,7 +5,10 @@ use pb::compare::{
     PreviewCompareRequest,
 };
 use pb::inventory::{GetInventoryCoverageRequest, GetInventoryItemRequest, ListInventoryItemsRequest};
-use pb::tenant::GetTenantRequest;
+use pb::tenant::{
+    BatchEvaluateOperabilityRequest, EvaluateOperabilityRequest, GetTenantRequest, ListTenantActionsRequest,
+    OperabilityCheck,
+};
 use pb::workspace::{GetWorkspaceRequest, Role};
 use tonic::Code;
 
@@ -39,7 +42,17 @@ async fn answers(caller: &Caller<'_>, workspace_id: &str, source: &str, target: 
         policy_type: "windowsDriverUpdateProfile".into(),
         external_id: "a".into(),
     };
+    let (lane, question) = (1, 1);
+    let evaluate =
+        EvaluateOperabilityRequest { workspace_id: workspace_id.clone(), tenant_id: tenant_id.clone(), lane, question };
+    let checks = vec![OperabilityCheck { tenant_id: tenant_id.clone(), lane, question }];
+    let batch = BatchEvaluateOperabilityRequest { workspace_id: workspace_id.clone(), checks };
+    let actions = ListTenantActionsRequest { workspace_id: workspace_id.clone(), tenant_id: tenant_id.clone() };
+    let mut tenants = caller.tenants();
     vec![
+        bytes(tenants.evaluate_operability(evaluate).await),
+        bytes(tenants.batch_evaluate_operability(batch).await),
+        bytes(tenants.list_tenant_actions(actions).await),
         bytes(caller.tenants().get_tenant(GetTenantRequest { workspace_id, tenant_id }).await),
         bytes(compare.preview_compare(preview).await),
         bytes(compare.diff_subject(diff).await),

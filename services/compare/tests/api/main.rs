@@ -13,6 +13,8 @@ mod fake_runs;
 mod fill;
 mod hidden;
 mod inventory;
+mod lifecycles;
+mod operability;
 mod preflight;
 mod races;
 mod scale;
