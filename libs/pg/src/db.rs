@@ -8,6 +8,7 @@ use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
 use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions, Postgres};
 use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{Failure, Settings, failure};
@@ -124,7 +125,19 @@ impl Db {
     /// Begins a transaction. A pooled connection that turns out to be dead (the server was restarted, a firewall forgot
     /// it) is replaced once; nothing was done on it yet, so beginning again is safe.
     pub async fn begin(&self, begin: Begin) -> Result<Tx, sqlx::Error> {
-        let statement = begin.statement();
+        // In a task of its own, because a caller may be gone before the answer is there (a cancelled request, a deadline). sqlx
+        // rolls back what it knows to have begun; a BEGIN whose answer nobody waited for would go back to the pool open, and
+        // whatever came next on that connection would be part of it.
+        let begun = tokio::spawn(self.clone().begin_whoever_waits(begin.statement()).in_current_span());
+        match begun.await {
+            Ok(begun) => begun,
+            Err(died) if died.is_panic() => std::panic::resume_unwind(died.into_panic()),
+            // The runtime is going down.
+            Err(_) => Err(sqlx::Error::WorkerCrashed),
+        }
+    }
+
+    async fn begin_whoever_waits(self, statement: String) -> Result<Tx, sqlx::Error> {
         match self.pool.begin_with(AssertSqlSafe(statement.clone())).await {
             Err(error) if self.note(&error) => {
                 tracing::info!(%error, "a pooled database connection was dead; beginning again on another");

@@ -1,5 +1,7 @@
 //! The pool when things go wrong, and what errors are said to mean.
 
+use std::future::{Future as _, poll_fn};
+use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -30,6 +32,32 @@ async fn beginning_survives_that_all_pooled_connections_died() -> Result<()> {
             let mut tx = db.workspace(seed::id()).await?;
             sqlx::query("SELECT FROM operation.run").execute(&mut *tx).await?;
         }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_begin_that_nobody_waits_for_leaves_no_transaction_open() -> Result<()> {
+    let database = local::database().await?;
+    let db = Db::connect(&Settings::new(database.url_for(OPERATION), "a-service").max_connections(1)).await?;
+    for polls in [1, 2, 3, 5].into_iter().cycle().take(40) {
+        // Dropped at whatever point it has reached after so many polls.
+        let mut begin = Box::pin(db.workspace(seed::id()));
+        for _ in 0..polls {
+            let begun = poll_fn(|context| Poll::Ready(begin.as_mut().poll(context).is_ready())).await;
+            if begun {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(begin);
+        // On the only connection there is: a transaction begun earlier would still know its workspace.
+        let mut connection = db.plain().await?;
+        let workspace: Option<String> =
+            sqlx::query_scalar("SELECT nullif(current_setting('tenantatlas.workspace_id', true), '')")
+                .fetch_one(&mut *connection)
+                .await?;
+        assert_eq!(workspace, None, "given up after {polls} polls");
     }
     Ok(())
 }
