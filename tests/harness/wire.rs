@@ -188,12 +188,10 @@ impl Directory {
 
     /// The server of a method, by its package.
     pub fn server_of(&self, method: &str) -> &Wire {
-        if method.starts_with("tenantatlas.promotion.") {
-            &self.promotion
-        } else if method.starts_with("tenantatlas.operation.") || method.starts_with("tenantatlas.audit.") {
-            &self.operation_run
-        } else {
-            &self.compare
+        match method.split('.').nth(1) {
+            Some("promotion") => &self.promotion,
+            Some("operation" | "control" | "notification" | "audit") => &self.operation_run,
+            _ => &self.compare,
         }
     }
 }

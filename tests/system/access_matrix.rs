@@ -77,7 +77,7 @@ fn every_method_has_a_row() {
 
 fn cells(world: &World) -> Result<Vec<Cell<'static>>> {
     let mut cells = Vec::new();
-    for row in &ROWS {
+    for row in ROWS {
         let mut asked = BTreeSet::new();
         for place in Place::ALL {
             let request = world.request(row.request, place);

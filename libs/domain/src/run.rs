@@ -4,6 +4,7 @@
 //! counts and the outcome of the run are derived from them and cannot disagree with them.
 //!
 //! - [`catalogue`]: what is known beforehand about each type of run, as data
+//! - [`control`]: types that are paused
 //! - [`counts`]: items and what is derived from them
 //! - [`state`]: the state machine
 //! - [`lease`]: what becomes of a run whose worker fell silent, and how fresh a run looks
@@ -11,6 +12,7 @@
 //! - [`visibility`]: who may see a run
 
 pub mod catalogue;
+pub mod control;
 pub mod counts;
 pub mod identity;
 pub mod lease;
@@ -23,6 +25,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use catalogue::{IdentityRule, RunType, RunTypeFacts};
+pub use control::{ControlScope, OPERATION_TYPE_PAUSED, Pause, PausedBy};
 pub use counts::{Counts, Failure, ItemEffect, ItemOutcome, ItemState, failure_summary, outcome_of};
 pub use identity::identity_hash;
 pub use lease::{Freshness, LeaseFacts, RescueVerdict, freshness, rescue};
@@ -118,6 +121,22 @@ impl RunOutcome {
     /// Whether it is the outcome of a completed run.
     pub const fn is_terminal(self) -> bool {
         !matches!(self, RunOutcome::Pending)
+    }
+}
+
+/// A run type in JSON: its name on the wire.
+mod by_name {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::RunType;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+    pub(super) fn serialize<S: Serializer>(run_type: &RunType, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(run_type.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RunType, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -25,6 +25,10 @@ pub struct Args {
     #[arg(long, env = "TENANTATLAS_SCHEMA_WAIT", value_parser = duration, default_value = "60s")]
     pub schema_wait: Duration,
 
+    /// Client ids of the operators' services: they may pause types of runs everywhere. Several, separated by commas.
+    #[arg(long, env = "TENANTATLAS_OPERATORS", value_delimiter = ',')]
+    pub operators: Vec<String>,
+
     /// Whether this process also looks after silent workers and old events; at least one replica must.
     #[arg(long, env = "TENANTATLAS_WORKER", default_value_t = true, action = clap::ArgAction::Set)]
     pub worker: bool,
@@ -56,6 +60,8 @@ pub struct Args {
 pub struct Settings {
     /// Term of every lease; `None`: the run type's own.
     pub lease_ttl: Option<Duration>,
+    /// Client ids of the operators' services.
+    pub operators: Vec<String>,
     pub rescue_interval: Duration,
     pub event_retention: Duration,
     pub retention_interval: Duration,
@@ -93,6 +99,12 @@ impl Args {
             return Err(ConfigError::new("--watch-ring-events", "must be between 16 and 1048576"));
         }
         Ok(Settings {
+            operators: self
+                .operators
+                .iter()
+                .map(|name| name.trim().to_owned())
+                .filter(|name| !name.is_empty())
+                .collect(),
             lease_ttl: self.lease_ttl_ms.map(Duration::from_millis),
             rescue_interval: self.rescue_interval,
             event_retention: self.event_retention,

@@ -14,7 +14,7 @@ pub mod reason {
     pub const ITEM_SETTLED: &str = "ITEM_SETTLED";
     /// ABORTED: the lease is somebody else's by now, or nobody's.
     pub const LEASE_LOST: &str = "LEASE_LOST";
-    /// ABORTED: starts of the same thing kept overtaking this one.
+    /// ABORTED: changes of the same thing kept overtaking this one.
     pub const CONTENDED: &str = "CONTENDED";
     /// OUT_OF_RANGE: the position is older than what is kept.
     pub const CURSOR_COMPACTED: &str = "CURSOR_COMPACTED";
@@ -55,7 +55,7 @@ pub enum Error {
     #[error("the lease is lost: stop at once")]
     LeaseLost,
     /// Lost too many races.
-    #[error("starts of the same kind keep overtaking this one; try again")]
+    #[error("concurrent changes of the same thing keep overtaking this one; try again")]
     Contended,
     /// The resume token is older than what is kept.
     #[error("the resume token is older than the events kept; start again without it")]

@@ -10,13 +10,15 @@
 //! - following runs as they change: [`watch`]
 //! - the audit trail: [`record_audit_event`], [`list_audit_events`]
 //! - what is remembered: [`store`], the only place with SQL; [`run`] is the shape of what it returns
-//! - who may: [`owner`] (services), [`visibility`] (people)
+//! - what is held up on purpose: [`pause_operation_type`], [`resume_operation_type`], [`list_operational_controls`]
+//! - who may: [`owner`] (services), [`visibility`] (people), [`control_authority`] (operators)
 
 pub mod bell;
 pub mod cancel_operation_run;
 pub mod claim_operation_runs;
 pub mod complete_operation_run;
 pub mod config;
+pub mod control_authority;
 pub mod error;
 pub mod get_operation_run;
 pub mod grpc;
@@ -24,9 +26,11 @@ pub mod list_audit_events;
 pub mod list_claimed_items;
 pub mod list_operation_run_items;
 pub mod list_operation_runs;
+pub mod list_operational_controls;
 pub mod lookup_operation_run;
 pub mod metrics;
 pub mod owner;
+pub mod pause_operation_type;
 pub mod record_audit_event;
 pub mod record_item_intents;
 pub mod release_operation_run;
@@ -34,6 +38,7 @@ pub mod remainder;
 pub mod renew_lease;
 pub mod report_item_outcomes;
 pub mod rescue_operation_runs;
+pub mod resume_operation_type;
 pub mod retain_run_events;
 pub mod run;
 pub mod serve;

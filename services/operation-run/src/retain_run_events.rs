@@ -13,7 +13,7 @@ pub async fn run(runs: Runs) {
     while runs.drain.run_until_cancelled(tokio::time::sleep(runs.settings.retention_interval)).await.is_some() {
         match round(&runs).await {
             Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "old events removed"),
+            Ok(removed) => tracing::info!(removed, "old events and answers removed"),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "old events could not be removed");
             }
@@ -33,6 +33,21 @@ pub async fn round(runs: &Runs) -> Result<u64> {
         let mut tx = runs.db.system().await?;
         removed += store::run_event::remove_below_floor(&mut tx).await?;
         tx.commit().await?;
+    }
+    Ok(removed + forget_answers(runs, age_ms).await?)
+}
+
+/// Request ids are remembered as long as events are kept: nobody repeats a request after that.
+async fn forget_answers(runs: &Runs, age_ms: i64) -> Result<u64> {
+    let mut removed = 0;
+    while !runs.drain.is_cancelled() {
+        let mut tx = runs.db.system().await?;
+        let now = store::answered_request::remove_older(&mut tx, age_ms, BATCH).await?;
+        tx.commit().await?;
+        removed += now;
+        if now == 0 {
+            break;
+        }
     }
     Ok(removed)
 }

@@ -58,6 +58,9 @@ pub struct Run {
     #[serde(with = "rfc3339::option")]
     pub cancel_requested_at: Option<OffsetDateTime>,
     pub start_traceparent: Option<String>,
+    /// Whether its type is paused while it is queued; told only to those who look at it.
+    #[serde(default)]
+    pub paused: bool,
     /// Dense: one more per change that a watcher can see.
     pub rev: i64,
 }
@@ -119,7 +122,7 @@ impl SeenRun {
             // A run that went back to the queue waits since then, one that was put off waits from then on.
             queued_since: run.updated_at.max(run.not_before),
             lease_until: run.lease_expires_at,
-            held: run.not_before > self.seen_at,
+            held: run.paused || run.not_before > self.seen_at,
         };
         freshness(self.seen_at, &facts)
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pb::audit::audit_service_server::AuditServiceServer;
+use pb::control::operational_control_service_server::OperationalControlServiceServer;
 use pb::operation::operation_run_service_server::OperationRunServiceServer;
 use pb::operation::operation_run_worker_service_server::OperationRunWorkerServiceServer;
 use server::{AccessReader, Chassis, Services, StartError};
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::bell::Bell;
 use crate::config::Args;
-use crate::grpc::{AuditApi, OperationRunApi, WorkerApi};
+use crate::grpc::{AuditApi, ControlApi, OperationRunApi, WorkerApi};
 use crate::watch::access::WatchAccess;
 use crate::watch::{Feed, tail};
 use crate::{Runs, rescue_operation_runs, retain_run_events};
@@ -70,6 +71,11 @@ pub async fn bind(chassis: &Chassis, args: &Args) -> Result<server::Bound, Start
         )
         .add(
             OperationRunWorkerServiceServer::new(WorkerApi(runs.clone()))
+                .max_decoding_message_size(request)
+                .max_encoding_message_size(response),
+        )
+        .add(
+            OperationalControlServiceServer::new(ControlApi(runs.clone()))
                 .max_decoding_message_size(request)
                 .max_encoding_message_size(response),
         )

@@ -4,7 +4,7 @@
 //! was in the way is read afterwards. What was in the way may be gone again by then; then the insert is tried again.
 
 use domain::id::{Hash, RequestId, RunId, TenantId, WorkspaceId};
-use domain::run::{RunTenants, RunType, identity_hash};
+use domain::run::{Pause, RunTenants, RunType, identity_hash};
 use serde_json::{Map, Value};
 use server::{Caller, ambient};
 
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::owner::owned_types;
 use crate::run::SeenRun;
 use crate::store;
-use crate::store::run::start::NewRun;
+use crate::store::run::start::{Inserted, NewRun};
 use crate::store::run_item::NewItem;
 use crate::store::start_answer::{StartAnswer, Started};
 use crate::visibility::Visibility;
@@ -46,6 +46,8 @@ pub enum StartResult {
     Deduped(SeenRun),
     /// Another run that changes the same tenant is active; shown if the actor may see it.
     ScopeBusy(Option<SeenRun>),
+    /// An operational control has paused the type.
+    Blocked(Pause),
 }
 
 /// Starts a run on behalf of a user.
@@ -97,38 +99,36 @@ pub async fn start(runs: &Runs, caller: &Caller, start: Start) -> Result<StartRe
 /// made is rolled back when the answer's primary key says that it was not new.
 async fn round(runs: &Runs, new: &NewRun, items: &[NewItem], look_first: bool) -> Result<Option<StartResult>> {
     let mut tx = runs.db.workspace(new.workspace.uuid()).await?;
-    let answered = match look_first {
-        true => store::start_answer::find(&mut tx, new.workspace, new.request).await?,
-        false => None,
-    };
-    if let Some(answer) = answered {
-        if answer.request_hash != new.request_hash {
-            return Err(Error::RequestIdReused);
-        }
-        let seen = store::run::find(&mut tx, answer.run).await?.ok_or_else(vanished)?;
-        return Ok(Some(match answer.started {
-            Started::Queued => StartResult::Queued(seen),
-            Started::Deduped => StartResult::Deduped(seen),
-        }));
+    if look_first && let Some(result) = answered(&mut tx, new).await? {
+        return Ok(Some(result));
     }
-
-    let (result, run, started) = match store::run::start::insert(&mut tx, new).await? {
-        Some(seen) => {
+    let result = match store::run::start::insert(&mut tx, new).await? {
+        Inserted::New(seen) => {
             if !items.is_empty() {
                 store::run_item::insert(&mut tx, new.workspace, new.id, items).await?;
             }
-            (StartResult::Queued(seen), new.id, Started::Queued)
+            StartResult::Queued(*seen)
         }
-        None => match in_the_way(&mut tx, new).await? {
-            Some(StartResult::Deduped(seen)) => {
-                let id = seen.run.id;
-                (StartResult::Deduped(seen), id, Started::Deduped)
-            }
+        Inserted::InTheWay => match in_the_way(&mut tx, new).await? {
             // What is in the way may be what this very request has made.
             Some(StartResult::ScopeBusy(_)) if !look_first => return Ok(None),
-            // Nothing was made and nothing joined: asking again is asking anew.
-            other => return Ok(other),
+            Some(result) => result,
+            None => return Ok(None),
         },
+        Inserted::Paused => {
+            tx = runs.db.workspace(new.workspace.uuid()).await?;
+            match paused(&mut tx, new).await? {
+                Some(Paused::Answered(result)) => return Ok(Some(result)),
+                Some(Paused::Now(result)) => result,
+                None => return Ok(None),
+            }
+        }
+    };
+    let (run, started) = match &result {
+        StartResult::Queued(seen) => (seen.run.id, Started::Queued),
+        StartResult::Deduped(seen) => (seen.run.id, Started::Deduped),
+        // Nothing was made and nothing joined: asking again is asking anew.
+        StartResult::ScopeBusy(_) | StartResult::Blocked(_) => return Ok(Some(result)),
     };
     let answer = StartAnswer { request_hash: new.request_hash, run, started };
     if !store::start_answer::insert(&mut tx, new.workspace, new.request, answer).await? {
@@ -137,6 +137,40 @@ async fn round(runs: &Runs, new: &NewRun, items: &[NewItem], look_first: bool) -
     }
     tx.commit().await?;
     Ok(Some(result))
+}
+
+/// What this request was answered before.
+async fn answered(tx: &mut pg::Tx, new: &NewRun) -> Result<Option<StartResult>> {
+    let Some(answer) = store::start_answer::find(tx, new.workspace, new.request).await? else { return Ok(None) };
+    if answer.request_hash != new.request_hash {
+        return Err(Error::RequestIdReused);
+    }
+    let seen = store::run::find(tx, answer.run).await?.ok_or_else(vanished)?;
+    Ok(Some(match answer.started {
+        Started::Queued => StartResult::Queued(seen),
+        Started::Deduped => StartResult::Deduped(seen),
+    }))
+}
+
+/// What a start of a paused type comes to.
+enum Paused {
+    /// What the request was answered before the pause.
+    Answered(StartResult),
+    /// The run that is under way already, or the pause.
+    Now(StartResult),
+}
+
+/// A pause changes nothing for what is there: an earlier answer stands, and an active run with the same identity is joined.
+/// `None`: the pause was lifted meanwhile.
+async fn paused(tx: &mut pg::Tx, new: &NewRun) -> Result<Option<Paused>> {
+    if let Some(result) = answered(tx, new).await? {
+        return Ok(Some(Paused::Answered(result)));
+    }
+    if let Some(seen) = store::run::start::of_identity(tx, new.workspace, new.run_type, new.identity).await? {
+        return Ok(Some(Paused::Now(StartResult::Deduped(seen))));
+    }
+    let in_force = store::pause::in_force(tx, new.workspace, Some(new.run_type)).await?;
+    Ok(in_force.into_iter().next().map(|pause| Paused::Now(StartResult::Blocked(pause))))
 }
 
 async fn in_the_way(tx: &mut pg::Tx, new: &NewRun) -> Result<Option<StartResult>> {

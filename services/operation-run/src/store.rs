@@ -1,7 +1,9 @@
 //! The only place with SQL: free functions over a connection, one file per table. The use case owns the transaction and
 //! says in which workspace it works; row-level security holds the functions to that.
 
+pub mod answered_request;
 pub mod audit_entry;
+pub mod pause;
 pub mod run;
 pub mod run_event;
 pub mod run_item;

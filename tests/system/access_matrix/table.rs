@@ -69,10 +69,12 @@ const SERVICES: &str = ".S SSSSS ooo";
 const SERVICES_ABSENT: &str = ".S SSSSS NNN";
 /// Reserved to services, and the lease is not theirs.
 const NO_LEASE: &str = ".S SSSSS lll";
+/// Reserved to operators of the installation, which is none of the callers.
+const OPERATORS: &str = ".S SSSSS SSS";
 /// Everybody with a token of a person.
 const PEOPLE: &str = ".o ooooo Uoo";
 
-pub(super) const ROWS: [Row; 56] = [
+pub(super) const ROWS: &[Row] = &[
     // WorkspaceService
     row(
         "tenantatlas.workspace.v1.WorkspaceService/CreateWorkspace",
@@ -409,6 +411,38 @@ pub(super) const ROWS: [Row; 56] = [
         NO_LEASE,
         NO_LEASE,
     ),
+    // OperationalControlService; a type that nothing in the matrix waits for
+    row(
+        "tenantatlas.control.v1.OperationalControlService/PauseOperationType",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "type": "restore.execute", "reason": "Matrix"}"#,
+        ".N CCCoo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.control.v1.OperationalControlService/PauseOperationType",
+        r#"{"request_id": "$new", "type": "restore.execute", "reason": "Matrix"}"#,
+        OPERATORS,
+        OPERATORS,
+    ),
+    row(
+        "tenantatlas.control.v1.OperationalControlService/ResumeOperationType",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "type": "restore.execute", "reason": "Matrix"}"#,
+        ".N CCCoo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.control.v1.OperationalControlService/ResumeOperationType",
+        r#"{"request_id": "$new", "type": "restore.execute", "reason": "Matrix"}"#,
+        OPERATORS,
+        OPERATORS,
+    ),
+    row(
+        "tenantatlas.control.v1.OperationalControlService/ListOperationalControls",
+        r#"{"workspace_id": "$workspace"}"#,
+        ".N ooooo UoN",
+        HIDDEN,
+    ),
+    row("tenantatlas.control.v1.OperationalControlService/ListOperationalControls", "{}", OPERATORS, OPERATORS),
     // AuditService
     row(
         "tenantatlas.audit.v1.AuditService/RecordAuditEvent",

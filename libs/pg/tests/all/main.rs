@@ -1,4 +1,5 @@
 //! What the database itself guarantees, shown with raw SQL under the services' own roles, and the plumbing around it.
+#![allow(clippy::disallowed_methods, reason = "tests and tools make their own ids and read the clock")]
 
 mod connection;
 mod event_order;

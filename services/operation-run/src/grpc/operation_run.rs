@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use domain::id::{RequestId, RunId, WorkspaceId};
-use domain::run::{RunTenants, RunType};
+use domain::run::{OPERATION_TYPE_PAUSED, RunTenants, RunType};
 use futures::Stream;
 use pb::operation as proto;
 use pb::operation::operation_run_service_server::OperationRunService;
@@ -191,10 +191,15 @@ fn check_digest(field: &str, digest: &[u8]) -> Result<(), Failure> {
 }
 
 fn to_start_response(result: &StartResult) -> Result<proto::StartOperationRunResponse, Failure> {
+    let paused;
     let (outcome, seen, reason, message) = match result {
         StartResult::Queued(seen) => (proto::StartOutcome::Queued, Some(seen), "", "The operation is queued."),
         StartResult::Deduped(seen) => {
             (proto::StartOutcome::Deduped, Some(seen), "", "The same operation is already under way.")
+        }
+        StartResult::Blocked(pause) => {
+            paused = pause.sentence();
+            (proto::StartOutcome::Blocked, None, OPERATION_TYPE_PAUSED, paused.as_str())
         }
         StartResult::ScopeBusy(seen) => (
             proto::StartOutcome::ScopeBusy,

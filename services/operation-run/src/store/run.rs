@@ -23,6 +23,16 @@ macro_rules! seen_run {
 }
 pub(crate) use seen_run;
 
+/// The same for people, with whether the run's type is paused: a run that waits on purpose does not look stale.
+macro_rules! shown_run {
+    () => {
+        " r.id, (to_jsonb(r) || jsonb_build_object('paused', r.status = 'queued' AND EXISTS (
+              SELECT FROM operation.pause p
+              WHERE p.workspace_id IN (r.workspace_id, '00000000-0000-0000-0000-000000000000')
+                  AND p.type = r.type AND p.resumed_at IS NULL)))::text, clock_timestamp() "
+    };
+}
+
 /// A selected run: id, columns as JSON, the database's clock.
 pub(crate) type Row = (Uuid, String, OffsetDateTime);
 
@@ -34,7 +44,7 @@ pub(crate) fn read((id, columns, seen_at): Row) -> Result<SeenRun> {
 
 /// The run, in the workspace of the transaction.
 pub async fn find(connection: &mut PgConnection, id: RunId) -> Result<Option<SeenRun>> {
-    let row: Option<Row> = sqlx::query_as(concat!("SELECT", seen_run!(), "FROM operation.run r WHERE r.id = $1"))
+    let row: Option<Row> = sqlx::query_as(concat!("SELECT", shown_run!(), "FROM operation.run r WHERE r.id = $1"))
         .bind(id.uuid())
         .fetch_optional(connection)
         .await?;
@@ -125,7 +135,7 @@ pub async fn page(
 ) -> Result<Vec<SeenRun>> {
     let sql = concat!(
         "SELECT",
-        seen_run!(),
+        shown_run!(),
         "FROM operation.run r WHERE",
         wanted_within_horizon!(),
         "AND (r.created_at, r.id) <",
@@ -146,7 +156,7 @@ pub async fn active_page(
 ) -> Result<Vec<SeenRun>> {
     let sql = concat!(
         "SELECT",
-        seen_run!(),
+        shown_run!(),
         "FROM operation.run r WHERE r.status <> 'completed' AND",
         wanted_within_horizon!(),
         "AND (r.created_at, r.id) <",

@@ -8,6 +8,7 @@ use clap::Parser as _;
 use operation_run_service::config::Args;
 use operation_run_service::serve;
 use pb::audit::audit_service_client::AuditServiceClient;
+use pb::control::operational_control_service_client::OperationalControlServiceClient;
 use pb::operation::operation_run_service_client::OperationRunServiceClient;
 use pb::operation::operation_run_worker_service_client::OperationRunWorkerServiceClient;
 use pb::operation::{
@@ -44,6 +45,7 @@ impl Interceptor for Auth {
 
 pub type Runs = OperationRunServiceClient<InterceptedService<Channel, Auth>>;
 pub type Workers = OperationRunWorkerServiceClient<InterceptedService<Channel, Auth>>;
+pub type Controls = OperationalControlServiceClient<InterceptedService<Channel, Auth>>;
 pub type Audit = AuditServiceClient<InterceptedService<Channel, Auth>>;
 
 pub const PROMOTION: &str = "promotion.execute";
@@ -82,7 +84,8 @@ impl World {
         let issuer = Issuer::start(
             IssuerConfig::new("127.0.0.1:0".parse().unwrap())
                 .service("promotion-service", "p")
-                .service("compare-service", "c"),
+                .service("compare-service", "c")
+                .service("operator", "o"),
         )
         .await
         .unwrap();
@@ -166,6 +169,7 @@ impl World {
             "--oidc-leeway=0s",
             "--max-streams-per-caller=2000",
             "--watch-access-interval=200ms",
+            "--operators=operator",
         ];
         let (issuer, database) = (format!("--oidc-issuer={}", self.issuer.url()), format!("--database-url={url}"));
         arguments.extend([issuer.as_str(), database.as_str()]);
@@ -244,6 +248,11 @@ impl World {
     /// The workers' side, as this service.
     pub fn workers(&self, service: &str) -> Workers {
         OperationRunWorkerServiceClient::new(self.authorized(0, None, Some(service)))
+    }
+
+    /// Pausing and resuming.
+    pub fn controls(&self, user: Option<&str>, service: Option<&str>) -> Controls {
+        OperationalControlServiceClient::new(self.authorized(0, user, service))
     }
 
     /// The audit trail.

@@ -4,6 +4,7 @@
 
 mod audit;
 mod cancel;
+mod control;
 mod harness;
 mod lease;
 mod limits;

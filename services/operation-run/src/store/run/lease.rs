@@ -58,12 +58,21 @@ pub async fn claim(
         // SKIP LOCKED: claimers do not wait for one another, and nobody gets a row that another one is taking.
         // Type by type: only with one type at a time is run_claimable read in its own order and left after `limit` rows. With
         // type = ANY every claim would read and sort the whole backlog.
+        // What is paused: a type everywhere is not asked for at all; the runs of a workspace's pause are parked, out of the
+        // index, but for those that were queued beside the pause. ARRAY: read once per type, and never joined with the backlog.
         "WITH due AS MATERIALIZED (
              SELECT q.workspace_id, q.id FROM unnest($1::text[]) AS asked (type)
              CROSS JOIN LATERAL (
                  SELECT workspace_id, id, created_at FROM operation.run
-                 WHERE status = 'queued' AND type = asked.type AND not_before <= clock_timestamp()
+                 WHERE status = 'queued' AND NOT parked AND type = asked.type AND not_before <= clock_timestamp()
+                     AND workspace_id <> ALL (ARRAY(
+                         SELECT p.workspace_id FROM operation.pause p
+                         WHERE p.type = asked.type AND p.resumed_at IS NULL))
                  ORDER BY created_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) q
+             WHERE NOT EXISTS (
+                 SELECT FROM operation.pause p
+                 WHERE p.type = asked.type AND p.resumed_at IS NULL
+                     AND p.workspace_id = '00000000-0000-0000-0000-000000000000')
              ORDER BY q.created_at, q.id LIMIT $2)
          UPDATE operation.run r SET
              status = 'running', attempt = r.attempt + 1, fence = r.fence + 1,

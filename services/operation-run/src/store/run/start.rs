@@ -31,11 +31,23 @@ pub struct NewRun {
     pub traceparent: Option<String>,
 }
 
-/// Inserts the run; `None` when one of the indexes says that there is one already: same request, same identity, or
-/// another mutation of the same tenant. Waits for a transaction that is just inserting such a run.
-pub async fn insert(connection: &mut PgConnection, new: &NewRun) -> Result<Option<SeenRun>> {
+/// What became of an insert.
+#[derive(Debug)]
+pub enum Inserted {
+    /// The run is new.
+    New(Box<SeenRun>),
+    /// One of the indexes says that there is one already: same request, same identity, or another mutation of the same
+    /// tenant.
+    InTheWay,
+    /// The type is paused. The transaction is over.
+    Paused,
+}
+
+/// Inserts the run, unless the table's own rules refuse it. Waits for a transaction that is just inserting one that is in
+/// the way.
+pub async fn insert(connection: &mut PgConnection, new: &NewRun) -> Result<Inserted> {
     let facts = new.run_type.facts();
-    let row: Option<Row> = sqlx::query_as(concat!(
+    let row: Result<Option<Row>, sqlx::Error> = sqlx::query_as(concat!(
         "INSERT INTO operation.run AS r (workspace_id, id, tenant_id, related_tenant_ids, type, dedupe_rule, identity_hash,
              mutates_tenant, request_id, request_hash, initiator_subject, initiator_name, context, total, max_attempts,
              lease_ttl_ms, start_traceparent)
@@ -61,8 +73,13 @@ pub async fn insert(connection: &mut PgConnection, new: &NewRun) -> Result<Optio
     .bind(i32::try_from(new.lease_ttl.as_millis()).unwrap_or(i32::MAX))
     .bind(&new.traceparent)
     .fetch_optional(connection)
-    .await?;
-    row.map(read).transpose()
+    .await;
+    match row {
+        Ok(Some(row)) => Ok(Inserted::New(Box::new(read(row)?))),
+        Ok(None) => Ok(Inserted::InTheWay),
+        Err(error) if pg::failure(&error).constraint() == Some("run_type_paused") => Ok(Inserted::Paused),
+        Err(error) => Err(error.into()),
+    }
 }
 
 const fn dedupe_rule(rule: IdentityRule) -> &'static str {
