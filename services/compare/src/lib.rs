@@ -6,6 +6,7 @@
 //! Beside the server, [`sync`] works on runs of `inventory.sync`: the one place here that calls the provider.
 
 pub mod answered;
+pub mod audit;
 pub mod client;
 pub mod compare;
 pub mod config;

@@ -7,6 +7,7 @@ use graph::{Provider, Settings};
 use server::{AccessReader, Bound, Chassis, StartError};
 use tokio::time::Instant;
 
+use crate::audit;
 use crate::client::{Audit, OperationRuns};
 use crate::config::Args;
 use crate::grpc::Api;
@@ -14,7 +15,7 @@ use crate::state::State;
 use crate::sync;
 
 /// The newest migration this service reads or writes columns of.
-const SCHEMA: i64 = 13;
+const SCHEMA: i64 = 19;
 
 /// Reads the options of the process and serves until told to stop.
 pub async fn run() -> Result<(), StartError> {
@@ -42,10 +43,12 @@ pub async fn start(args: &Args, chassis: &Chassis) -> Result<Bound, StartError> 
         registry: Arc::new(config.registry),
         operation_runs: OperationRuns::new(operation_run.clone()),
         audit: Audit::new(operation_run),
+        audit_bell: audit::Bell::default(),
         stale_after: config.stale_after,
         provider_rules: Arc::new(args.provider.clone()),
         db,
     };
+    chassis.spawn(audit::deliver::run(state.clone(), chassis.drain_token()));
     if args.worker {
         let settings = Settings { timeout: args.provider_timeout, ..Settings::default() };
         let provider = Provider::new(settings, args.provider.clone());

@@ -10,6 +10,7 @@ use server::access::AccessReader;
 use server::caller::{Caller, User};
 use time::Duration;
 
+use crate::audit;
 use crate::client::{Audit, OperationRuns};
 use crate::error::Result;
 
@@ -26,6 +27,8 @@ pub struct State {
     pub operation_runs: OperationRuns,
     /// Writes the audit trail.
     pub audit: Audit,
+    /// Rung when there is something for the audit trail in the outbox.
+    pub audit_bell: audit::Bell,
     /// Evidence older than this is stale.
     pub stale_after: Duration,
     /// What provider connections may be.

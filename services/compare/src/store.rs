@@ -1,6 +1,7 @@
 //! The tables of this service: schemas `access`, `tenant`, `inventory`, and the published views of `access_api`. The only place
 //! with SQL. Free functions over a connection; the use case owns the transaction, and no IO to others happens inside one.
 
+pub mod audit_outbox;
 pub mod coverage;
 pub mod item;
 pub mod item_write;

@@ -109,12 +109,12 @@ fn generated(user: &User, selected: &Selected, preflight: &Preflight) -> NewAudi
     NewAuditEvent {
         entry_id: ambient::fresh_id(),
         workspace_id: *workspace_id,
-        action: AUDIT_ACTION,
+        action: AUDIT_ACTION.into(),
         actor_subject: user.subject.to_string(),
         actor_name: user.name.to_string(),
-        tenant_id: selection.target,
+        tenant_id: Some(selection.target),
         related_tenant_ids: vec![selection.source],
-        outcome: "generated",
+        outcome: "generated".into(),
         detail: json!({
             "source_tenant_id": selection.source,
             "target_tenant_id": selection.target,

@@ -7,6 +7,7 @@ use server::ambient;
 use server::caller::{Caller, User};
 
 use crate::answered::{Asked, was_answered_meanwhile};
+use crate::audit;
 use crate::error::Result;
 use crate::state::State;
 use crate::store;
@@ -52,6 +53,8 @@ async fn insert(state: &State, user: &User, request: &CreateWorkspace, asked: &A
     store::member::put(&mut tx, id, &user.subject, Role::Owner, &user.name).await?;
     let workspace = Workspace { id, name: request.name.clone(), created_at, caller_role: Role::Owner };
     asked.remember(&mut tx, id, &workspace).await?;
-    tx.commit().await?;
+    let created = audit::changed(user, id, None, "workspace.created", json!({ "name": request.name }));
+    audit::put(&mut tx, &created).await?;
+    audit::commit(state, tx).await?;
     Ok(workspace)
 }

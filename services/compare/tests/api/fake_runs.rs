@@ -23,10 +23,14 @@ struct Book {
     queued: Vec<OperationRun>,
     items: HashMap<String, Vec<ClaimedItem>>,
     ended: HashMap<String, OperationRun>,
+    /// Recorded on behalf of a user who waits.
     events: Vec<AuditEvent>,
+    /// Delivered by the service itself.
+    delivered: Vec<AuditEvent>,
     /// Whether the last call carried a user's token and ours beside it.
     on_behalf: bool,
     down: bool,
+    loses_answers: bool,
 }
 
 #[derive(Clone, Default)]
@@ -64,9 +68,34 @@ impl FakeRuns {
         self.shared.book().starts.clone()
     }
 
-    /// What was recorded so far.
+    /// What was recorded on behalf of users so far.
     pub(crate) fn events(&self) -> Vec<AuditEvent> {
         self.shared.book().events.clone()
+    }
+
+    /// What the service delivered by itself so far.
+    pub(crate) fn delivered(&self) -> Vec<AuditEvent> {
+        self.shared.book().delivered.clone()
+    }
+
+    /// Waits until that many entries of an action were delivered, and gives them.
+    pub(crate) async fn delivered_of(&self, action: &str, at_least: usize) -> Vec<AuditEvent> {
+        let wait = async {
+            loop {
+                let changed = self.shared.changed.notified();
+                let found: Vec<_> = self.delivered().into_iter().filter(|event| event.action == action).collect();
+                if found.len() >= at_least {
+                    return found;
+                }
+                changed.await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), wait).await.expect("the entries arrive in time")
+    }
+
+    /// Takes entries and answers UNAVAILABLE all the same from now on, or no longer.
+    pub(crate) fn set_loses_answers(&self, loses_answers: bool) {
+        self.shared.book().loses_answers = loses_answers;
     }
 
     /// Whether the last call was made by a service on behalf of a user.
@@ -340,8 +369,22 @@ impl AuditService for Shared {
         &self,
         request: Request<RecordAuditEventRequest>,
     ) -> Result<Response<RecordAuditEventResponse>, Status> {
-        let mut book = self.enter(&request)?;
-        book.events.extend(request.into_inner().event);
+        if request.metadata().contains_key("x-tenantatlas-service") {
+            let mut book = self.enter(&request)?;
+            book.events.extend(request.into_inner().event);
+            return Ok(Response::new(RecordAuditEventResponse {}));
+        }
+        let mut book = self.book();
+        if book.down {
+            return Err(Status::unavailable("down for the test"));
+        }
+        book.delivered.extend(request.into_inner().event);
+        let loses_answers = book.loses_answers;
+        drop(book);
+        self.changed.notify_waiters();
+        if loses_answers {
+            return Err(Status::unavailable("the answer is lost"));
+        }
         Ok(Response::new(RecordAuditEventResponse {}))
     }
 

@@ -15,6 +15,7 @@ mod hidden;
 mod inventory;
 mod lifecycles;
 mod operability;
+mod outbox;
 mod preflight;
 mod races;
 mod scale;

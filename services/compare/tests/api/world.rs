@@ -53,6 +53,20 @@ pub(crate) struct World {
     channel: Channel,
     chassis: Chassis,
     _serving: JoinHandle<Result<(), StartError>>,
+    /// The options it was started with.
+    args: Vec<String>,
+}
+
+/// Another process of the same service over the same database.
+pub(crate) struct Replica {
+    chassis: Chassis,
+    _serving: JoinHandle<Result<(), StartError>>,
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.chassis.shutdown();
+    }
 }
 
 const TOKEN_TTL: Duration = Duration::from_secs(300);
@@ -90,14 +104,16 @@ impl World {
             "--operation-run-endpoint",
             &endpoint,
         ];
-        let args = Args::try_parse_from([&args, more].concat()).expect("the options parse");
-        let chassis =
-            Chassis::start(&args.server, "compare-service", pb::FILE_DESCRIPTOR_SET).expect("the chassis starts");
-        let bound = serve::start(&args, &chassis).await.expect("the service starts");
-        let address: SocketAddr = bound.grpc_address();
-        let serving = tokio::spawn(bound.run());
+        let args: Vec<String> = args.iter().chain(more).map(|arg| (*arg).to_owned()).collect();
+        let (chassis, address, serving) = replica(&args).await;
         let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-        Self { database, runs, secrets, issuer, channel, chassis, _serving: serving }
+        Self { database, runs, secrets, issuer, channel, chassis, _serving: serving, args }
+    }
+
+    /// Starts another process of the service beside the first.
+    pub(crate) async fn replica(&self) -> Replica {
+        let (chassis, _, serving) = replica(&self.args).await;
+        Replica { chassis, _serving: serving }
     }
 
     /// Nobody.
@@ -140,6 +156,14 @@ impl Drop for World {
     fn drop(&mut self) {
         self.chassis.shutdown();
     }
+}
+
+async fn replica(args: &[String]) -> (Chassis, SocketAddr, JoinHandle<Result<(), StartError>>) {
+    let args = Args::try_parse_from(args).expect("the options parse");
+    let chassis = Chassis::start(&args.server, "compare-service", pb::FILE_DESCRIPTOR_SET).expect("the chassis starts");
+    let bound = serve::start(&args, &chassis).await.expect("the service starts");
+    let address = bound.grpc_address();
+    (chassis, address, tokio::spawn(bound.run()))
 }
 
 fn bearer(token: &str) -> MetadataValue<Ascii> {
