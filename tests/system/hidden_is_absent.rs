@@ -20,7 +20,7 @@ struct Question {
 const BOTH: &[&str] = &["outsider", "unentitled"];
 const OUTSIDER: &[&str] = &["outsider"];
 
-const QUESTIONS: [Question; 17] = [
+const QUESTIONS: &[Question] = &[
     Question {
         what: "a run",
         method: "tenantatlas.operation.v1.OperationRunService/GetOperationRun",
@@ -73,6 +73,18 @@ const QUESTIONS: [Question; 17] = [
         what: "a workspace's audit trail",
         method: "tenantatlas.audit.v1.AuditService/ListAuditEvents",
         request: r#"{"workspace_id": "$workspace"}"#,
+        callers: OUTSIDER,
+    },
+    Question {
+        what: "a workspace's tenants",
+        method: "tenantatlas.tenant.v1.TenantService/ListTenants",
+        request: r#"{"workspace_id": "$workspace"}"#,
+        callers: OUTSIDER,
+    },
+    Question {
+        what: "a search for tenants",
+        method: "tenantatlas.tenant.v1.TenantService/SearchTenants",
+        request: r#"{"workspace_id": "$workspace", "query": "contoso"}"#,
         callers: OUTSIDER,
     },
     Question {
@@ -131,7 +143,7 @@ const QUESTIONS: [Question; 17] = [
 #[tokio::test]
 async fn the_hidden_and_the_absent_are_told_by_the_same_bytes() -> Result<()> {
     let world = World::set().await?;
-    for Question { what, method, request, callers } in &QUESTIONS {
+    for Question { what, method, request, callers } in QUESTIONS {
         for caller in *callers {
             let ask = async |place: Place| {
                 let request = world.fresh(&world.request(request, place));
@@ -149,7 +161,7 @@ async fn the_hidden_and_the_absent_are_told_by_the_same_bytes() -> Result<()> {
     }
     what_is_reserved_to_services_is_refused_whether_it_exists_or_not(&world).await?;
     // Nor does the owner of a workspace learn what there is in another one.
-    for Question { what, method, request, .. } in &QUESTIONS {
+    for Question { what, method, request, .. } in QUESTIONS {
         let ask = async |place: Place| {
             let request = world.fresh(&world.request(request, place));
             Ok::<_, anyhow::Error>(world.call(method, &request, "owner").await?.comparable())

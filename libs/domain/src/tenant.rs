@@ -1,6 +1,8 @@
 //! The lifecycle of a tenant, its connection and the checkpoints of its onboarding: what is so. What that is good for
 //! decides [`crate::operability`].
 
+pub mod search;
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -7,6 +7,7 @@ mod get_tenant;
 mod list_tenant_actions;
 mod list_tenants;
 mod register_tenant;
+mod search_tenants;
 mod set_provider_connection;
 
 pub use batch_evaluate_operability::{Check, MAX_CHECKS, Outcome, batch_evaluate_operability};
@@ -16,6 +17,7 @@ pub use get_tenant::get_tenant;
 pub use list_tenant_actions::list_tenant_actions;
 pub use list_tenants::list_tenants;
 pub use register_tenant::{RegisterTenant, register_tenant};
+pub use search_tenants::{MAX_QUERY_CHARS, Place, search_tenants};
 pub use set_provider_connection::{SetProviderConnection, checked_route, set_provider_connection};
 
 /// The most characters of a domain name.

@@ -134,6 +134,18 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row("tenantatlas.tenant.v1.TenantService/ListTenants", r#"{"workspace_id": "$workspace"}"#, ".N ooooo UoN", HIDDEN),
     row(
+        "tenantatlas.tenant.v1.TenantService/ListTenants",
+        r#"{"workspace_id": "$workspace", "lane": "OPERABILITY_LANE_ONBOARDING_WORKFLOW"}"#,
+        ".N ooooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.tenant.v1.TenantService/SearchTenants",
+        r#"{"workspace_id": "$workspace", "query": "a"}"#,
+        ".N ooooo UoN",
+        HIDDEN,
+    ),
+    row(
         "tenantatlas.tenant.v1.TenantService/EvaluateOperability",
         r#"{"workspace_id": "$workspace", "tenant_id": "$source", "lane": "OPERABILITY_LANE_TENANT_BOUND",
             "question": "OPERABILITY_QUESTION_ARCHIVE"}"#,

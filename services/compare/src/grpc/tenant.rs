@@ -1,17 +1,22 @@
 //! TenantService on the wire.
 
+use domain::tenant::search::Searched;
 use pb::tenant as wire;
 use pb::tenant::tenant_service_server::TenantService;
 use server::fields::{self, Page, PageToken};
 use tonic::{Request, Response, Status};
 
 use super::Api;
-use super::convert::operability::{parse_checks, parse_lane, parse_question, to_action, to_outcome};
+use super::convert::operability::{parse_checks, parse_lane, parse_listed_lane, parse_question, to_action, to_outcome};
 use super::convert::tenant::{to_provider_connection, to_tenant};
 use crate::tenant::{
-    self, Check, MAX_ADDRESS_CHARS, MAX_DOMAIN_CHARS, RegisterTenant, SetProviderConnection, checked_route,
+    self, Check, MAX_ADDRESS_CHARS, MAX_DOMAIN_CHARS, MAX_QUERY_CHARS, RegisterTenant, SetProviderConnection,
+    checked_route,
 };
 use crate::workspace::MAX_NAME_CHARS;
+
+/// Entries of a page by default, and at most.
+const PAGE: (u32, u32) = (100, 1000);
 
 #[tonic::async_trait]
 impl TenantService for Api {
@@ -52,11 +57,29 @@ impl TenantService for Api {
         let caller = server::caller(&request)?;
         let message = request.get_ref();
         let workspace = fields::id("workspace_id", &message.workspace_id)?;
-        let tokens = PageToken::bound_to("ListTenants", [&message.workspace_id]);
-        let page = Page::read(tokens, message.page_size, &message.page_token, 100, 1000)?;
-        let (tenants, next_page_token) = tenant::list_tenants(&self.state, &caller, workspace, &page).await?;
+        let lane = parse_listed_lane("lane", message.lane)?;
+        let tokens = PageToken::bound_to("ListTenants", [message.workspace_id.as_str(), lane.as_str()]);
+        let page = Page::read(tokens, message.page_size, &message.page_token, PAGE.0, PAGE.1)?;
+        let (tenants, next_page_token) = tenant::list_tenants(&self.state, &caller, workspace, lane, &page).await?;
         let tenants = tenants.iter().map(to_tenant).collect();
         Ok(Response::new(wire::ListTenantsResponse { tenants, next_page_token }))
+    }
+
+    async fn search_tenants(
+        &self,
+        request: Request<wire::SearchTenantsRequest>,
+    ) -> Result<Response<wire::SearchTenantsResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.get_ref();
+        let workspace = fields::id("workspace_id", &message.workspace_id)?;
+        let query = fields::text("query", &message.query, MAX_QUERY_CHARS)?;
+        let searched = fields::required("query", Searched::read(query))?;
+        let tokens = PageToken::bound_to("SearchTenants", [message.workspace_id.as_str(), query]);
+        let page = Page::read(tokens, message.page_size, &message.page_token, PAGE.0, PAGE.1)?;
+        let (tenants, next_page_token) =
+            tenant::search_tenants(&self.state, &caller, workspace, &searched, &page).await?;
+        let tenants = tenants.iter().map(to_tenant).collect();
+        Ok(Response::new(wire::SearchTenantsResponse { tenants, next_page_token }))
     }
 
     async fn evaluate_operability(

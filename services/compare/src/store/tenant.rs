@@ -1,7 +1,5 @@
 //! `tenant.tenant`.
 
-use std::collections::BTreeMap;
-
 use domain::access::UnknownName;
 use domain::id::{TenantId, WorkspaceId};
 use domain::tenant::{Connection, Lifecycle, TenantFacts};
@@ -96,18 +94,14 @@ pub async fn find(conn: &mut PgConnection, workspace: WorkspaceId, id: TenantId)
     row.as_ref().map(read).transpose()
 }
 
-/// What decisions know of each of `tenants` that the workspace has.
-pub async fn facts(
-    conn: &mut PgConnection,
-    workspace: WorkspaceId,
-    tenants: &[Uuid],
-) -> Result<BTreeMap<TenantId, TenantFacts>> {
+/// Those of `tenants` that the workspace has, in no order.
+pub async fn find_all(conn: &mut PgConnection, workspace: WorkspaceId, tenants: &[Uuid]) -> Result<Vec<Tenant>> {
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{SELECT} AND t.id = ANY ($2)")))
         .bind(workspace.uuid())
         .bind(tenants)
         .fetch_all(conn)
         .await?;
-    rows.iter().map(|row| read(row).map(|tenant| (tenant.id, tenant.facts()))).collect()
+    rows.iter().map(read).collect()
 }
 
 /// Both tenants of a compare, in one statement.
@@ -142,21 +136,23 @@ pub async fn find_external(conn: &mut PgConnection, workspace: WorkspaceId, exte
 /// Where a list of tenants goes on: after this lower-case name, and this id among equal names.
 pub type After = (String, Uuid);
 
-/// One page of `tenants` by name, then id.
+/// One page of `tenants` in one of these states of life, by name, then id.
 pub async fn list(
     conn: &mut PgConnection,
     workspace: WorkspaceId,
     tenants: &[Uuid],
+    lifecycles: &[&str],
     after: Option<&After>,
     limit: i64,
 ) -> Result<Vec<(Tenant, After)>> {
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT t.*, lower(t.name) AS sort_name FROM ({SELECT} AND t.id = ANY ($2)) t
-         WHERE $3::text IS NULL OR (lower(t.name) COLLATE \"C\", t.id) > ($3, $4)
-         ORDER BY lower(t.name) COLLATE \"C\", t.id LIMIT $5"
+        "SELECT t.*, lower(t.name) AS sort_name FROM ({SELECT} AND t.id = ANY ($2) AND t.lifecycle = ANY ($3)) t
+         WHERE $4::text IS NULL OR (lower(t.name) COLLATE \"C\", t.id) > ($4, $5)
+         ORDER BY lower(t.name) COLLATE \"C\", t.id LIMIT $6"
     )))
     .bind(workspace.uuid())
     .bind(tenants)
+    .bind(lifecycles)
     .bind(after.map(|after| after.0.as_str()))
     .bind(after.map(|after| after.1))
     .bind(limit)

@@ -1,9 +1,10 @@
 //! Answers many questions about tenants at one moment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::id::{TenantId, WorkspaceId};
 use domain::operability::{Asked, Denied, Lane, Question, Reason, evaluate};
+use domain::tenant::TenantFacts;
 use server::caller::Caller;
 
 use crate::error::{Error, Result};
@@ -38,7 +39,8 @@ pub async fn batch_evaluate_operability(
     let tenants: Vec<TenantId> = tenants.into_iter().collect();
     let (_, actor) = state.authorise(caller, workspace, &tenants, &[]).await?;
     let mut tx = state.db.workspace(workspace.uuid()).await?;
-    let facts = store::tenant::facts(&mut tx, workspace, &store::subject::uuids(tenants)).await?;
+    let found = store::tenant::find_all(&mut tx, workspace, &store::subject::uuids(tenants)).await?;
+    let facts: BTreeMap<TenantId, TenantFacts> = found.iter().map(|tenant| (tenant.id, tenant.facts())).collect();
     let answer = |check: &Check| {
         let Check { lane, question, tenant_id } = *check;
         let tenant = facts.get(&tenant_id).copied();

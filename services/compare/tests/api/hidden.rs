@@ -7,7 +7,7 @@ use pb::compare::{
 use pb::inventory::{GetInventoryCoverageRequest, GetInventoryItemRequest, ListInventoryItemsRequest};
 use pb::tenant::{
     BatchEvaluateOperabilityRequest, EvaluateOperabilityRequest, GetTenantRequest, ListTenantActionsRequest,
-    OperabilityCheck,
+    OperabilityCheck, SearchTenantsRequest,
 };
 use pb::workspace::{GetWorkspaceRequest, Role};
 use tonic::Code;
@@ -91,6 +91,9 @@ async fn the_hidden_and_the_invented_answer_with_the_same_bytes() {
     let foreign = ada.new_tenant(&elsewhere, "Foreign").await;
     assert_eq!(answers(&ada, &workspace, &source, &foreign).await, invented);
 
+    let search = |id: &str| SearchTenantsRequest { workspace_id: id.into(), query: "x".into(), ..Default::default() };
+    let existing = bytes(outsider.tenants().search_tenants(search(&workspace)).await);
+    assert_eq!(existing, bytes(outsider.tenants().search_tenants(search(&fresh())).await));
     let get = |id: &str| GetWorkspaceRequest { workspace_id: id.to_owned() };
     let existing = bytes(outsider.workspaces().get_workspace(get(&workspace)).await);
     assert_eq!(existing, bytes(outsider.workspaces().get_workspace(get(&fresh())).await));

@@ -11,6 +11,7 @@ mod compare;
 mod export;
 mod fake_runs;
 mod fill;
+mod find_tenants;
 mod hidden;
 mod inventory;
 mod lifecycles;

@@ -77,7 +77,7 @@ async fn lists_leave_out_what_one_is_not_entitled_to() {
     }
     ada.let_in(&workspace_id, "bob", Role::Readonly).await;
     ada.entitle(&workspace_id, &ids[1], "bob", Role::Readonly).await;
-    let list = ListTenantsRequest { workspace_id: workspace_id.clone(), page_size: 2, page_token: String::new() };
+    let list = ListTenantsRequest { workspace_id: workspace_id.clone(), page_size: 2, ..Default::default() };
     let names = |page: &pb::tenant::ListTenantsResponse| -> Vec<String> {
         page.tenants.iter().map(|tenant| tenant.name.clone()).collect()
     };

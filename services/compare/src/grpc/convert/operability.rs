@@ -20,6 +20,11 @@ pub fn parse_lane(field: &str, value: i32) -> Result<Lane, Failure> {
     }
 }
 
+/// The lane of a list: where nothing is said, that of whoever manages tenants.
+pub fn parse_listed_lane(field: &str, value: i32) -> Result<Lane, Failure> {
+    if value == 0 { Ok(Lane::Administrative) } else { parse_lane(field, value) }
+}
+
 /// A question of a request.
 pub fn parse_question(field: &str, value: i32) -> Result<Question, Failure> {
     use wire::OperabilityQuestion as Wire;
