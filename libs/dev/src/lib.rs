@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests and tools make their own ids and read the clock")]
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod authority;
 pub mod check;
 pub mod client;
 pub mod demo;

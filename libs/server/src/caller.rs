@@ -3,6 +3,9 @@
 //! Two headers carry identity. `authorization` is the caller's token: a user's, or a service's that acts for itself.
 //! `x-tenantatlas-service` is the token of the service in between when it acts on behalf of that user; the user's own
 //! token is then passed on unchanged, so that every service checks it for itself.
+//!
+//! Where connections have certificates (`--tls-client-auth`), a service's token counts only beside the certificate of the
+//! same service. A user needs none.
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,6 +42,9 @@ pub struct Caller {
     pub user: Option<User>,
     /// The service that makes the call, for itself or on behalf of the user.
     pub service: Option<ServiceIdentity>,
+    /// The service that the connection's certificate names, whatever the tokens say: a console, say, that calls with its
+    /// users' tokens alone. Never another one than `service`, when both are there. `None` without TLS, or a certificate.
+    pub peer: Option<ServiceIdentity>,
     /// When the token in `authorization` ends to be accepted (leeway included). Streams end then. A service in between
     /// proved itself when the call began; its short-lived token does not cut a user's stream.
     pub expires_at: OffsetDateTime,
@@ -53,7 +59,7 @@ pub struct Caller {
 impl Caller {
     /// A caller without tokens: nothing can be passed on in its name. For tests of use cases below the wire.
     pub fn without_token(user: Option<User>, service: Option<ServiceIdentity>, expires_at: OffsetDateTime) -> Self {
-        Self { user, service, expires_at, deadline: None, authorization: None, request_id: None }
+        Self { user, service, peer: None, expires_at, deadline: None, authorization: None, request_id: None }
     }
 
     /// The person, or PERMISSION_DENIED for a service that acts for itself.
@@ -85,6 +91,7 @@ impl fmt::Debug for Caller {
         f.debug_struct("Caller")
             .field("user", &self.user)
             .field("service", &self.service)
+            .field("peer", &self.peer)
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
     }

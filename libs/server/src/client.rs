@@ -15,6 +15,7 @@ use tonic::transport::Channel;
 use crate::caller::Caller;
 use crate::config::ConfigError;
 use crate::method::Methods;
+use crate::tls::Outbound;
 
 mod endpoints;
 mod outgoing;
@@ -51,10 +52,11 @@ impl Upstream {
         own_token: Option<OwnToken>,
         methods: Methods,
         default_deadline: Duration,
+        tls: &Outbound,
     ) -> Result<Self, ConfigError> {
-        let targets = endpoints::parse(service, endpoints)?;
+        let targets = endpoints::parse(service, endpoints, tls)?;
         let trouble = Arc::new(tokio::sync::Notify::new());
-        let channel = replicas::channel(service, targets, Arc::clone(&trouble));
+        let channel = replicas::channel(service, targets, tls, Arc::clone(&trouble));
         Ok(Self { shared: Arc::new(Shared { service, channel, own_token, methods, default_deadline, trouble }) })
     }
 

@@ -12,19 +12,25 @@ use url::Url;
 use crate::secret::Secret;
 
 mod settings;
+mod tls;
 
 pub(crate) use settings::check_web_url;
 pub use settings::{ClientCredentials, ConfigError, Limits, OidcSettings, Settings};
+pub use tls::{CertificateFiles, ClientAuth, TlsArgs, TlsSettings};
 
 /// The options of the chassis, flattened into each service's own.
 #[derive(Debug, Clone, Args)]
 pub struct ServerArgs {
-    /// Address of the gRPC server (h2c and gRPC-Web); port 0 picks a free one.
+    /// Address of the gRPC server (HTTP/2, and gRPC-Web over HTTP/1.1; TLS with --tls-cert); port 0 picks a free one.
     #[arg(long, env = "TENANTATLAS_LISTEN", default_value = "127.0.0.1:50051")]
     pub listen: SocketAddr,
     /// Address of the HTTP server for /metrics, /healthz and /readyz; port 0 picks a free one.
     #[arg(long, env = "TENANTATLAS_ADMIN_LISTEN", default_value = "127.0.0.1:9464")]
     pub admin_listen: SocketAddr,
+
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsArgs,
 
     /// Issuer whose tokens are accepted; its discovery document is read from under this URL. Plain HTTP is for an issuer on
     /// this machine (development); no option allows it beyond.

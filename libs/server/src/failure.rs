@@ -26,6 +26,8 @@ pub mod reason {
     pub const TOKEN_EXPIRED: &str = "TOKEN_EXPIRED";
     /// UNAUTHENTICATED: `x-tenantatlas-service` does not carry a valid token of a service.
     pub const SERVICE_TOKEN_INVALID: &str = "SERVICE_TOKEN_INVALID";
+    /// UNAUTHENTICATED: a service's token came over a connection whose certificate does not name that service.
+    pub const SERVICE_CERTIFICATE_MISMATCH: &str = "SERVICE_CERTIFICATE_MISMATCH";
     /// PERMISSION_DENIED: the call is reserved to services.
     pub const SERVICE_IDENTITY_REQUIRED: &str = "SERVICE_IDENTITY_REQUIRED";
     /// PERMISSION_DENIED: the call needs a person, and a service called for itself.

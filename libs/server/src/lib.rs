@@ -27,6 +27,7 @@ mod serve;
 mod stack;
 pub mod structure;
 pub mod telemetry;
+mod tls;
 
 pub use access::AccessReader;
 pub use caller::{Caller, ServiceIdentity, User, caller};

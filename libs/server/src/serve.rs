@@ -17,6 +17,7 @@ use crate::method::Methods;
 use crate::oidc::Verifier;
 use crate::oidc::issuer::{Issuer, IssuerError};
 use crate::telemetry::{Telemetry, TelemetryError};
+use crate::tls::Tls;
 
 mod admin;
 mod bound;
@@ -111,6 +112,7 @@ struct Shared {
     descriptors: &'static [u8],
     methods: Methods,
     verifier: Arc<Verifier>,
+    tls: Tls,
     own_token: Option<OwnToken>,
     telemetry: Telemetry,
     readiness: Readiness,
@@ -126,6 +128,7 @@ impl Chassis {
     /// Nothing is bound, and the identity provider is not asked: services start in any order.
     pub fn start(args: &ServerArgs, name: &'static str, descriptors: &'static [u8]) -> Result<Self, StartError> {
         let settings = args.validate()?;
+        let tls = Tls::load(settings.tls.clone())?;
         let telemetry = Telemetry::start(&settings, name)?;
         let methods = Methods::of(&[
             descriptors,
@@ -141,6 +144,7 @@ impl Chassis {
                 descriptors,
                 methods,
                 verifier,
+                tls,
                 own_token,
                 telemetry,
                 readiness: Readiness::new(),
@@ -200,11 +204,12 @@ impl Chassis {
         })
     }
 
-    /// The service registered as `service`, at one endpoint (`http://host:port`) or several, separated by commas;
-    /// `dns:///host:port` is all addresses of that name. Connects when first used. Call it inside the runtime.
+    /// The service registered as `service`, at one endpoint (`http://host:port`, `https://host:port`) or several, separated
+    /// by commas; `dns:///host:port` and `dns+https:///host:port` are all addresses of that name. Connects when first used. Call it inside the runtime.
     pub fn upstream(&self, service: &'static str, endpoints: &str) -> Result<Upstream, ConfigError> {
-        let Shared { own_token, methods, settings, .. } = &*self.shared;
-        Upstream::new(service, endpoints, own_token.clone(), methods.clone(), settings.limits.default_deadline)
+        let Shared { own_token, methods, settings, tls, .. } = &*self.shared;
+        let deadline = settings.limits.default_deadline;
+        Upstream::new(service, endpoints, own_token.clone(), methods.clone(), deadline, &tls.outbound())
     }
 
     /// Binds and serves: [`Chassis::bind`] and [`Bound::run`] in one.

@@ -56,7 +56,7 @@ pub(crate) fn stack(
         // From here on everything, the answer's last byte included, happens before the deadline.
         .layer(around(deadline::Deadlines::new(limits)))
         // Who calls. Nothing below runs for an unknown caller, but for health and reflection.
-        .layer(around(authenticate::Authenticate::new(verifier)))
+        .layer(around(authenticate::Authenticate::new(verifier, &settings.tls)))
         // Long-lived answers: bounded per caller, ended when the token expires or the process goes down.
         .layer(around(streams::Streams::new(limits, drain)))
         // Every error carries ErrorInfo, also those that the gRPC library makes itself.

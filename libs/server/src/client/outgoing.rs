@@ -177,7 +177,12 @@ const BEFORE_TONIC: Duration = Duration::from_millis(2);
 fn refuses_us(status: &Status, acting: &Acting) -> bool {
     let reason = reason_of(status);
     status.code() == Code::Unauthenticated
-        && (matches!(acting, Acting::AsSelf) || reason.as_deref() == Some(reason::SERVICE_TOKEN_INVALID))
+        && match reason.as_deref() {
+            Some(reason::SERVICE_TOKEN_INVALID) => true,
+            // A new token would change nothing about the certificate.
+            Some(reason::SERVICE_CERTIFICATE_MISMATCH) => false,
+            _ => matches!(acting, Acting::AsSelf),
+        }
 }
 
 fn bearer(token: &Secret) -> Result<HeaderValue, Failure> {

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use jsonwebtoken::Algorithm;
 use url::Url;
 
-use super::{LogFormat, ServerArgs, TokenType};
+use super::{LogFormat, ServerArgs, TlsSettings, TokenType};
 use crate::secret::Secret;
 
 /// A setting that cannot be used, and why.
@@ -35,6 +35,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Address of the admin HTTP server.
     pub admin_listen: SocketAddr,
+    /// TLS of the gRPC server and of calls.
+    pub tls: TlsSettings,
     /// Whose tokens are accepted, and how they are checked.
     pub oidc: OidcSettings,
     /// This service's own identity, if it has one.
@@ -137,6 +139,7 @@ impl ServerArgs {
         Ok(Settings {
             listen: self.listen,
             admin_listen: self.admin_listen,
+            tls: self.tls.validate()?,
             oidc: self.oidc()?,
             credentials: self.credentials()?,
             otlp_endpoint: self.otlp()?,

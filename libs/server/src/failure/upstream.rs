@@ -27,7 +27,12 @@ impl Failure {
         let reason = reason_of(&status);
         let ours = matches!(
             reason.as_deref(),
-            Some(reason::SERVICE_TOKEN_INVALID | reason::SERVICE_IDENTITY_REQUIRED | reason::METHOD_UNKNOWN)
+            Some(
+                reason::SERVICE_TOKEN_INVALID
+                    | reason::SERVICE_CERTIFICATE_MISMATCH
+                    | reason::SERVICE_IDENTITY_REQUIRED
+                    | reason::METHOD_UNKNOWN
+            )
         );
         match (status.code(), reason) {
             (Code::NotFound, _) => Self::not_found(),

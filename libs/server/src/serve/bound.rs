@@ -62,13 +62,14 @@ impl Bound {
             &shared.drain,
             &shared.settings,
         );
-        let serving =
-            connections::serve(self.listener, app, shared.settings.limits.clone(), shared.drain.ends_streams());
+        let (limits, end) = (shared.settings.limits.clone(), shared.drain.ends_streams());
+        let serving = connections::serve(self.listener, shared.tls.inbound(), app, limits, end);
         let mut server = tokio::spawn(serving);
         let admin = Admin { telemetry: shared.telemetry.clone(), readiness: shared.readiness.clone() };
         let admin_server = tokio::spawn(axum::serve(self.admin_listener, admin::router(admin)).into_future());
         let verifier = std::sync::Arc::clone(&shared.verifier);
         tokio::spawn(async move { verifier.warm_up().await });
+        let certificates = tokio::spawn(shared.tls.clone().keep_fresh());
 
         shared.readiness.serve(true);
         announce(shared.name, self.grpc, self.admin);
@@ -80,6 +81,7 @@ impl Bound {
         }
         let result = drain(&self.chassis, &mut self.signals, server).await;
         admin_server.abort();
+        certificates.abort();
         shared.telemetry.flush().await;
         tracing::info!(service = shared.name, "stopped");
         if shared.task_panicked.load(Ordering::SeqCst) {

@@ -10,20 +10,24 @@ use tracing::Span;
 use super::around::{Around, Next, Request, Response};
 use super::request_id::Id;
 use crate::caller::{Caller, SERVICE_HEADER, ServiceIdentity, User};
+use crate::config::{ClientAuth, TlsSettings};
 use crate::deadline::Deadline;
 use crate::failure::{Failure, reason};
 use crate::method::Method;
 use crate::oidc::{Principal, Refusal, Verifier};
 use crate::secret::Secret;
+use crate::tls::Peer;
 
 #[derive(Clone)]
 pub(super) struct Authenticate {
     verifier: Arc<Verifier>,
+    /// Whether a service must show its certificate beside its token.
+    certificates: bool,
 }
 
 impl Authenticate {
-    pub(super) fn new(verifier: Arc<Verifier>) -> Self {
-        Self { verifier }
+    pub(super) fn new(verifier: Arc<Verifier>, tls: &TlsSettings) -> Self {
+        Self { verifier, certificates: tls.client_auth != ClientAuth::Off }
     }
 
     async fn caller(&self, headers: &HeaderMap, known: &Extensions) -> Result<Caller, Failure> {
@@ -37,9 +41,14 @@ impl Authenticate {
         if headers.contains_key(SERVICE_HEADER) {
             service = Some(self.service_between(headers).await?);
         }
+        let peer = known.get::<Peer>().and_then(|peer| peer.service.clone());
+        if self.certificates && service.is_some() && service != peer {
+            return Err(mismatch(service.as_ref(), peer.as_ref()));
+        }
         Ok(Caller {
             user,
             service,
+            peer,
             expires_at: identity.expires_at,
             deadline: known.get::<Deadline>().copied(),
             authorization: Some(Secret::new(token)),
@@ -82,6 +91,16 @@ impl Around for Authenticate {
             Err(failure) => failure.into_response(),
         }
     }
+}
+
+/// A token of one service on another one's connection, or on nobody's. Which names they are is for the log.
+fn mismatch(claimed: Option<&ServiceIdentity>, shown: Option<&ServiceIdentity>) -> Failure {
+    let name = |service: Option<&ServiceIdentity>| service.map_or("no service", |service| &service.name).to_owned();
+    tracing::warn!(claimed = name(claimed), shown = name(shown), "a service's token without its certificate");
+    Failure::unauthenticated(
+        reason::SERVICE_CERTIFICATE_MISMATCH,
+        "the connection's certificate is not that of the service whose token was sent",
+    )
 }
 
 /// The token of a `Bearer` header; the scheme is case-insensitive. Two headers of that name are none: nobody should have

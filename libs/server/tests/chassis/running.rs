@@ -72,10 +72,14 @@ pub(crate) fn chassis(issuer: &Issuer, options: &[&str]) -> Chassis {
 }
 
 pub(crate) fn chassis_of(issuer: &str, options: &[&str]) -> Chassis {
+    try_chassis_of(issuer, options).unwrap()
+}
+
+pub(crate) fn try_chassis_of(issuer: &str, options: &[&str]) -> Result<Chassis, StartError> {
     let fixed = ["test", "--oidc-issuer", issuer, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let quick = ["--drain-grace", "0ms", "--log", "error"];
     let args = Cli::parse_from(fixed.iter().chain(&quick).chain(options));
-    Chassis::start(&args.server, "promotion-service", pb::FILE_DESCRIPTOR_SET).unwrap()
+    Chassis::start(&args.server, "promotion-service", pb::FILE_DESCRIPTOR_SET)
 }
 
 pub(crate) async fn issuer() -> Issuer {

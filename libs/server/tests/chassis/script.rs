@@ -43,6 +43,7 @@ impl PromotionService for Script {
                 let service = caller.service.as_ref().map_or("-", |service| &service.name);
                 format!("{user} {service}")
             }
+            ("peer", _) => caller.peer.as_ref().map_or("-", |service| &service.name).to_owned(),
             ("debug", _) => format!("{caller:?} {:?}", self.chassis),
             ("deadline", _) => Deadline::of(&request).unwrap().remaining().as_millis().to_string(),
             ("request-id", _) => request.metadata().get("x-request-id").unwrap().to_str().unwrap().to_owned(),
