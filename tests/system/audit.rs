@@ -120,6 +120,7 @@ async fn who_is_not_entitled_to_a_tenant_reads_nothing_about_it(story: &Story) -
     let workspace_id = story.scene.workspace_id.clone();
     let subject = Persona::Operator.subject();
     let member = pb::workspace::SetWorkspaceMemberRequest {
+        request_id: job::request_id(),
         workspace_id: workspace_id.clone(),
         subject: subject.clone(),
         role: pb::workspace::Role::Manager.into(),
@@ -127,8 +128,12 @@ async fn who_is_not_entitled_to_a_tenant_reads_nothing_about_it(story: &Story) -
     };
     story.owner.workspaces().set_workspace_member(member).await?;
     let source = story.scene.source.tenant_id.clone();
-    let role =
-        pb::workspace::RemoveTenantRoleRequest { workspace_id: workspace_id.clone(), tenant_id: source, subject };
+    let role = pb::workspace::RemoveTenantRoleRequest {
+        request_id: job::request_id(),
+        workspace_id: workspace_id.clone(),
+        tenant_id: source,
+        subject,
+    };
     story.owner.workspaces().remove_tenant_role(role).await?;
 
     let reader = story.scene.stack.session(Persona::Operator)?;

@@ -209,13 +209,18 @@ async fn lost_access_ends_the_stream_as_if_there_had_never_been_anything() -> Re
     let workspace_id = story.scene.workspace_id.clone();
     let subject = Persona::Manager.subject();
     let (role, tenant_id) = (subject.clone(), selection.source_tenant_id.clone());
-    let request = RemoveTenantRoleRequest { workspace_id: workspace_id.clone(), tenant_id, subject: role };
+    let request = RemoveTenantRoleRequest {
+        request_id: job::request_id(),
+        workspace_id: workspace_id.clone(),
+        tenant_id,
+        subject: role,
+    };
     story.owner.workspaces().remove_tenant_role(request).await?;
     ends_as_not_found(of_run, Instant::now() + REVOKED_WITHIN).await?;
     let refused = Watch::open(&story.manager, Service::OperationRuns, &run, "").await;
     assert_eq!(refused.err().map(|status| status.code()), Some(Code::NotFound));
 
-    let request = RemoveWorkspaceMemberRequest { workspace_id, subject };
+    let request = RemoveWorkspaceMemberRequest { request_id: job::request_id(), workspace_id, subject };
     story.owner.workspaces().remove_workspace_member(request).await?;
     ends_as_not_found(of_workspace, Instant::now() + REVOKED_WITHIN).await
 }

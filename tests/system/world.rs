@@ -224,6 +224,7 @@ async fn register(session: &Session, workspace: &str, name: &str, provider: &job
     session
         .tenants()
         .set_provider_connection(pb::tenant::SetProviderConnectionRequest {
+            request_id: job::request_id(),
             workspace_id: workspace.to_owned(),
             tenant_id: tenant.tenant_id.clone(),
             base_url: provider.base_url.clone(),

@@ -41,6 +41,7 @@ pub async fn create_workspace(owner: &Session, name: &str) -> Result<Workspace> 
             owner
                 .workspaces()
                 .set_workspace_member(SetWorkspaceMemberRequest {
+                    request_id: request_id(),
                     workspace_id: workspace.workspace_id.clone(),
                     subject: persona.subject(),
                     role: role.into(),
@@ -82,6 +83,7 @@ pub async fn register_tenant(owner: &Session, workspace_id: &str, name: &str, pr
     owner
         .tenants()
         .set_provider_connection(SetProviderConnectionRequest {
+            request_id: request_id(),
             workspace_id: workspace_id.to_owned(),
             tenant_id: tenant.tenant_id.clone(),
             base_url: provider.base_url.clone(),
@@ -95,6 +97,7 @@ pub async fn register_tenant(owner: &Session, workspace_id: &str, name: &str, pr
             owner
                 .workspaces()
                 .set_tenant_role(SetTenantRoleRequest {
+                    request_id: request_id(),
                     workspace_id: workspace_id.to_owned(),
                     tenant_id: tenant.tenant_id.clone(),
                     subject: persona.subject(),

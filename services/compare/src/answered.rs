@@ -8,6 +8,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::error::{Error, Result};
+use crate::state::State;
 use crate::store::{self, StoreError};
 
 /// A mutation as it is remembered.
@@ -52,6 +53,23 @@ impl<'a> Asked<'a> {
         let response = serde_json::to_value(response).map_err(server::failure::Failure::internal)?;
         let answer = store::request::Answer { request_hash: self.hash, response };
         Ok(store::request::insert(conn, workspace, self.id, self.method, self.subject, &answer).await?)
+    }
+
+    /// Gives the first answer in place of the error of having been too late with this one: another transaction answered the
+    /// same request id meanwhile.
+    pub async fn settle<T: DeserializeOwned>(
+        &self,
+        state: &State,
+        workspace: WorkspaceId,
+        answer: Result<T>,
+    ) -> Result<T> {
+        match answer {
+            Err(error) if was_answered_meanwhile(&error) => {
+                let mut tx = state.db.workspace(workspace.uuid()).await?;
+                self.answer(&mut tx, workspace).await?.ok_or(error)
+            }
+            answer => answer,
+        }
     }
 
     fn read<T: DeserializeOwned>(&self, answer: store::request::Answer) -> Result<T> {

@@ -54,8 +54,14 @@ pub fn changed(
 
 /// Writes an entry down in the transaction of the change.
 pub async fn put(tx: &mut PgConnection, event: &NewAuditEvent) -> Result<()> {
-    let written = serde_json::to_value(event).map_err(Failure::internal)?;
-    Ok(store::audit_outbox::insert(tx, event.workspace_id, event.entry_id, &written).await?)
+    put_all(tx, event.workspace_id, std::slice::from_ref(event)).await
+}
+
+/// Writes the entries of a change down, all of one workspace.
+pub async fn put_all(tx: &mut PgConnection, workspace: WorkspaceId, events: &[NewAuditEvent]) -> Result<()> {
+    let written = |event: &NewAuditEvent| Ok((event.entry_id, serde_json::to_value(event)?));
+    let entries: serde_json::Result<Vec<_>> = events.iter().map(written).collect();
+    Ok(store::audit_outbox::insert(tx, workspace, &entries.map_err(Failure::internal)?).await?)
 }
 
 /// Commits a change that wrote something down, and has it delivered at once. The answer does not wait for that.

@@ -97,26 +97,32 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row(
         "tenantatlas.workspace.v1.WorkspaceService/SetWorkspaceMember",
-        r#"{"workspace_id": "$workspace", "subject": "guest@demo.example", "role": "ROLE_READONLY"}"#,
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "subject": "guest@demo.example", "role": "ROLE_READONLY"}"#,
         ".N CCCCo UCN",
         HIDDEN,
     ),
     row(
         "tenantatlas.workspace.v1.WorkspaceService/RemoveWorkspaceMember",
-        r#"{"workspace_id": "$workspace", "subject": "gone@demo.example"}"#,
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "subject": "gone@demo.example"}"#,
         ".N CCCCo UCN",
         HIDDEN,
     ),
     row(
         "tenantatlas.workspace.v1.WorkspaceService/SetTenantRole",
-        r#"{"workspace_id": "$workspace", "tenant_id": "$source", "subject": "readonly@demo.example", "role": "ROLE_READONLY"}"#,
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source", "subject": "readonly@demo.example", "role": "ROLE_READONLY"}"#,
         ".N NCCCo UCN",
         HIDDEN,
     ),
     row(
         "tenantatlas.workspace.v1.WorkspaceService/RemoveTenantRole",
-        r#"{"workspace_id": "$workspace", "tenant_id": "$source", "subject": "gone@demo.example"}"#,
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source", "subject": "gone@demo.example"}"#,
         ".N NCCCo UCN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.workspace.v1.WorkspaceService/GetMyAccess",
+        r#"{"workspace_id": "$workspace"}"#,
+        ".N ooooo UoN",
         HIDDEN,
     ),
     // TenantService
@@ -167,7 +173,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row(
         "tenantatlas.tenant.v1.TenantService/SetProviderConnection",
-        r#"{"workspace_id": "$workspace", "tenant_id": "$target", "base_url": "$provider_url",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$target", "base_url": "$provider_url",
             "authority_url": "$provider_url", "client_id": "matrix", "credential_reference": "$credential"}"#,
         ".N NCCoo UoN",
         HIDDEN,

@@ -173,6 +173,7 @@ async fn us3_3_a_tenant_becomes_inaccessible_after_the_preflight(
 ) -> Result<()> {
     for tenant_id in [&selection.source_tenant_id, &selection.target_tenant_id] {
         let request = RemoveTenantRoleRequest {
+            request_id: job::request_id(),
             workspace_id: selection.workspace_id.clone(),
             tenant_id: tenant_id.clone(),
             subject: Persona::Manager.subject(),
@@ -250,6 +251,7 @@ async fn us3_3_the_evidence_changes_after_the_preflight(
 
 async fn set_workspace_role(story: &Story, persona: Persona, role: Role) -> Result<()> {
     let request = SetWorkspaceMemberRequest {
+        request_id: job::request_id(),
         workspace_id: story.scene.workspace_id.clone(),
         subject: persona.subject(),
         role: role.into(),
@@ -261,6 +263,7 @@ async fn set_workspace_role(story: &Story, persona: Persona, role: Role) -> Resu
 
 async fn set_tenant_role(story: &Story, persona: Persona, tenant_id: &str, role: Role) -> Result<()> {
     let request = SetTenantRoleRequest {
+        request_id: job::request_id(),
         workspace_id: story.scene.workspace_id.clone(),
         tenant_id: tenant_id.to_owned(),
         subject: persona.subject(),

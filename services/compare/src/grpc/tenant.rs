@@ -130,6 +130,7 @@ impl TenantService for Api {
         let caller = server::caller(&request)?;
         let message = request.into_inner();
         let asked = SetProviderConnection {
+            request_id: fields::id("request_id", &message.request_id)?,
             workspace_id: fields::id("workspace_id", &message.workspace_id)?,
             tenant_id: fields::id("tenant_id", &message.tenant_id)?,
             route: checked_route(

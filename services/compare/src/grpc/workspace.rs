@@ -7,8 +7,11 @@ use server::fields::{self, Page, PageToken};
 use tonic::{Request, Response, Status};
 
 use super::Api;
-use super::convert::workspace::{parse_role, to_member, to_workspace};
-use crate::workspace::{self, CreateWorkspace, MAX_NAME_CHARS, MAX_SUBJECT_CHARS, SetTenantRole, SetWorkspaceMember};
+use super::convert::workspace::{parse_role, to_access, to_member, to_workspace};
+use crate::workspace::{
+    self, CreateWorkspace, MAX_NAME_CHARS, MAX_SUBJECT_CHARS, RemoveTenantRole, RemoveWorkspaceMember, SetTenantRole,
+    SetWorkspaceMember,
+};
 
 /// Entries of a page by default, and at most.
 const PAGE: (u32, u32) = (100, 1000);
@@ -74,6 +77,7 @@ impl WorkspaceService for Api {
         let caller = server::caller(&request)?;
         let message = request.into_inner();
         let asked = SetWorkspaceMember {
+            request_id: fields::id("request_id", &message.request_id)?,
             workspace_id: fields::id("workspace_id", &message.workspace_id)?,
             subject: fields::text("subject", &message.subject, MAX_SUBJECT_CHARS)?.to_owned(),
             role: parse_role("role", message.role)?,
@@ -91,9 +95,12 @@ impl WorkspaceService for Api {
     ) -> Result<Response<wire::RemoveWorkspaceMemberResponse>, Status> {
         let caller = server::caller(&request)?;
         let message = request.get_ref();
-        let id = fields::id("workspace_id", &message.workspace_id)?;
-        let subject = fields::text("subject", &message.subject, MAX_SUBJECT_CHARS)?;
-        workspace::remove_workspace_member(&self.state, &caller, id, subject).await?;
+        let asked = RemoveWorkspaceMember {
+            request_id: fields::id("request_id", &message.request_id)?,
+            workspace_id: fields::id("workspace_id", &message.workspace_id)?,
+            subject: fields::text("subject", &message.subject, MAX_SUBJECT_CHARS)?.to_owned(),
+        };
+        workspace::remove_workspace_member(&self.state, &caller, &asked).await?;
         Ok(Response::new(wire::RemoveWorkspaceMemberResponse {}))
     }
 
@@ -104,6 +111,7 @@ impl WorkspaceService for Api {
         let caller = server::caller(&request)?;
         let message = request.into_inner();
         let asked = SetTenantRole {
+            request_id: fields::id("request_id", &message.request_id)?,
             workspace_id: fields::id("workspace_id", &message.workspace_id)?,
             tenant_id: fields::id("tenant_id", &message.tenant_id)?,
             subject: fields::text("subject", &message.subject, MAX_SUBJECT_CHARS)?.to_owned(),
@@ -119,10 +127,26 @@ impl WorkspaceService for Api {
     ) -> Result<Response<wire::RemoveTenantRoleResponse>, Status> {
         let caller = server::caller(&request)?;
         let message = request.get_ref();
-        let id = fields::id("workspace_id", &message.workspace_id)?;
-        let tenant = fields::id("tenant_id", &message.tenant_id)?;
-        let subject = fields::text("subject", &message.subject, MAX_SUBJECT_CHARS)?;
-        workspace::remove_tenant_role(&self.state, &caller, id, tenant, subject).await?;
+        let asked = RemoveTenantRole {
+            request_id: fields::id("request_id", &message.request_id)?,
+            workspace_id: fields::id("workspace_id", &message.workspace_id)?,
+            tenant_id: fields::id("tenant_id", &message.tenant_id)?,
+            subject: fields::text("subject", &message.subject, MAX_SUBJECT_CHARS)?.to_owned(),
+        };
+        workspace::remove_tenant_role(&self.state, &caller, &asked).await?;
         Ok(Response::new(wire::RemoveTenantRoleResponse {}))
+    }
+
+    async fn get_my_access(
+        &self,
+        request: Request<wire::GetMyAccessRequest>,
+    ) -> Result<Response<wire::GetMyAccessResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.get_ref();
+        let id = fields::id::<WorkspaceId>("workspace_id", &message.workspace_id)?;
+        let tokens = PageToken::bound_to("GetMyAccess", [&message.workspace_id]);
+        let page = Page::read(tokens, message.page_size, &message.page_token, PAGE.0, PAGE.1)?;
+        let (access, next_page_token) = workspace::get_my_access(&self.state, &caller, id, &page).await?;
+        Ok(Response::new(wire::GetMyAccessResponse { access: Some(to_access(access)), next_page_token }))
     }
 }

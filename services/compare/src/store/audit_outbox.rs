@@ -24,14 +24,18 @@ pub struct Owed {
     pub event: Value,
 }
 
-/// Writes an entry down.
-pub async fn insert(conn: &mut PgConnection, workspace: WorkspaceId, entry_id: Uuid, event: &Value) -> Result<()> {
-    sqlx::query("INSERT INTO access.audit_outbox (workspace_id, entry_id, event) VALUES ($1, $2, $3)")
-        .bind(workspace.uuid())
-        .bind(entry_id)
-        .bind(event)
-        .execute(conn)
-        .await?;
+/// Writes entries of a workspace down, each with its id.
+pub async fn insert(conn: &mut PgConnection, workspace: WorkspaceId, entries: &[(Uuid, Value)]) -> Result<()> {
+    let (ids, events): (Vec<Uuid>, Vec<&Value>) = entries.iter().map(|(id, event)| (*id, event)).unzip();
+    sqlx::query(
+        "INSERT INTO access.audit_outbox (workspace_id, entry_id, event)
+         SELECT $1, entry_id, event FROM unnest($2::uuid[], $3::jsonb[]) AS e (entry_id, event)",
+    )
+    .bind(workspace.uuid())
+    .bind(ids)
+    .bind(events)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use domain::access::Role;
 use domain::id::{TenantId, WorkspaceId};
+use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use super::{Result, unreadable};
 
 /// A member of a workspace.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// The `sub` of the member's tokens.
     pub subject: String,

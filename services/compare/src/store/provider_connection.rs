@@ -2,13 +2,14 @@
 //! `disabled`. No credential is stored, only where it is found.
 
 use domain::id::{ProviderConnectionId, TenantId, WorkspaceId};
+use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, Row as _};
 use time::OffsetDateTime;
 
 use super::Result;
 
 /// The connection of a tenant that is in use.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderConnection {
     /// Its id.
     pub id: ProviderConnectionId,
@@ -19,11 +20,12 @@ pub struct ProviderConnection {
     /// How it is reached.
     pub route: Route,
     /// When it was set.
+    #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
 }
 
 /// How the provider is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// Base of the API, without a version segment.
     pub base_url: String,

@@ -1,20 +1,28 @@
 //! Says how the provider is reached for a tenant.
 
 use domain::access::{Capability, Need};
-use domain::id::{ProviderConnectionId, TenantId, WorkspaceId};
+use domain::id::{ProviderConnectionId, RequestId, TenantId, WorkspaceId};
 use graph::{Connection, ConnectionError, CredentialReference, CredentialReferenceError, ProviderRules, RuleError};
+use serde_json::json;
 use server::ambient;
-use server::caller::Caller;
+use server::caller::{Caller, User};
 use server::failure::Failure;
+use sqlx::PgConnection;
 
+use crate::answered::Asked;
+use crate::audit;
+use crate::client::NewAuditEvent;
 use crate::error::{Error, Result};
 use crate::state::State;
 use crate::store;
 use crate::store::provider_connection::{ProviderConnection, Route};
+use crate::store::tenant::Tenant;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct SetProviderConnection {
+    /// Makes it idempotent.
+    pub request_id: RequestId,
     /// The workspace.
     pub workspace_id: WorkspaceId,
     /// The tenant.
@@ -31,22 +39,67 @@ pub async fn set_provider_connection(
 ) -> Result<ProviderConnection> {
     let (workspace, tenant) = (request.workspace_id, request.tenant_id);
     let need = Need::OnTenant(tenant, Capability::ProviderConnectionManage);
-    state.authorise(caller, workspace, &[tenant], &[need]).await?;
+    let (user, _) = state.authorise(caller, workspace, &[tenant], &[need]).await?;
+    let body = json!({ "tenant_id": tenant, "route": request.route });
+    let asked = Asked::new(request.request_id, "SetProviderConnection", &user.subject, body);
+    let answer = set(state, user, request, &asked).await;
+    asked.settle(state, workspace, answer).await
+}
+
+async fn set(
+    state: &State,
+    user: &User,
+    request: &SetProviderConnection,
+    asked: &Asked<'_>,
+) -> Result<ProviderConnection> {
+    let (workspace, tenant) = (request.workspace_id, request.tenant_id);
     let mut tx = state.db.workspace(workspace.uuid()).await?;
-    let found = store::tenant::find(&mut tx, workspace, tenant).await?.ok_or(Error::NotFound)?;
-    permit(&state.provider_rules, &found.external_tenant_id, &request.route)?;
     // Two changes happen one after the other; the index allows one connection in use.
     store::tenant::lock(&mut tx, workspace, tenant).await?;
-    match store::provider_connection::find(&mut tx, workspace, tenant).await? {
-        Some(present) if present.route == request.route => return Ok(present),
-        Some(_) => store::provider_connection::disable(&mut tx, workspace, tenant).await?,
+    if let Some(first) = asked.answer(&mut tx, workspace).await? {
+        return Ok(first);
+    }
+    let found = store::tenant::find(&mut tx, workspace, tenant).await?.ok_or(Error::NotFound)?;
+    permit(&state.provider_rules, &found.external_tenant_id, &request.route)?;
+    let before = store::provider_connection::find(&mut tx, workspace, tenant).await?.map(|before| before.id);
+    let present = put(&mut tx, &found, &request.route).await?;
+    if before != Some(present.id) {
+        audit::put(&mut tx, &told(user, &found, before, &present)).await?;
+    }
+    asked.remember(&mut tx, workspace, &present).await?;
+    audit::commit(state, tx).await?;
+    Ok(present)
+}
+
+/// Puts the connection in use aside, unless it is the same, and this one in its place. The tenant is held still.
+pub(super) async fn put(conn: &mut PgConnection, tenant: &Tenant, route: &Route) -> Result<ProviderConnection> {
+    let (workspace, tenant) = (tenant.workspace_id, tenant.id);
+    match store::provider_connection::find(conn, workspace, tenant).await? {
+        Some(present) if present.route == *route => return Ok(present),
+        Some(_) => store::provider_connection::disable(conn, workspace, tenant).await?,
         None => {}
     }
     let id = ProviderConnectionId(ambient::fresh_id());
-    store::provider_connection::insert(&mut tx, workspace, tenant, id, &request.route).await?;
-    let present = store::provider_connection::find(&mut tx, workspace, tenant).await?.ok_or(Error::NotFound)?;
-    tx.commit().await?;
-    Ok(present)
+    store::provider_connection::insert(conn, workspace, tenant, id, route).await?;
+    store::provider_connection::find(conn, workspace, tenant).await?.ok_or(Error::NotFound)
+}
+
+/// What the trail is told: where the way leads, not what opens it; not even where that is kept.
+pub(super) fn told(
+    user: &User,
+    tenant: &Tenant,
+    before: Option<ProviderConnectionId>,
+    present: &ProviderConnection,
+) -> NewAuditEvent {
+    let Route { base_url, authority_url, client_id, credential_reference: _ } = &present.route;
+    let detail = json!({
+        "provider_connection_id": present.id,
+        "previous_provider_connection_id": before,
+        "base_url": base_url,
+        "authority_url": authority_url,
+        "client_id": client_id,
+    });
+    audit::changed(user, tenant.workspace_id, Some(tenant.id), "provider_connection.set", detail)
 }
 
 /// Checks what the provider crate will check when it opens the connection, so that a mistake is told to whoever makes it.

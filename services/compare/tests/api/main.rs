@@ -7,12 +7,14 @@
 #[path = "../../../../libs/dev/src/issuer.rs"]
 mod issuer;
 
+mod access;
 mod compare;
 mod export;
 mod fake_runs;
 mod fill;
 mod find_tenants;
 mod hidden;
+mod idempotent;
 mod inventory;
 mod lifecycles;
 mod operability;

@@ -91,9 +91,8 @@ async fn what_is_claimed_is_claimed_by_one() {
     let db = database.connect("tenantatlas_compare").await.unwrap();
     let workspace = domain::id::WorkspaceId(uuid::Uuid::now_v7());
     let mut tx = db.system().await.unwrap();
-    for _ in 0..10 {
-        store::audit_outbox::insert(&mut tx, workspace, uuid::Uuid::now_v7(), &json!({})).await.unwrap();
-    }
+    let entries: Vec<_> = (0..10).map(|_| (uuid::Uuid::now_v7(), json!({}))).collect();
+    store::audit_outbox::insert(&mut tx, workspace, &entries).await.unwrap();
     tx.commit().await.unwrap();
     let (mut first, mut second) = (db.system().await.unwrap(), db.system().await.unwrap());
     let lease = Duration::from_secs(30);

@@ -2,33 +2,26 @@
 
 use compare_service::store;
 use pb::workspace::{RemoveWorkspaceMemberRequest, Role, SetWorkspaceMemberRequest};
-use tonic::Code;
+use tonic::{Code, Status};
 
 use crate::fill::{Tenant, driver};
-use crate::world::{World, fresh};
+use crate::world::{Caller, World, fresh, refusal};
 
-#[tokio::test]
-async fn two_owners_cannot_take_one_another_away() {
-    let world = World::start().await;
-    let (ada, bob) = (world.user("ada"), world.user("bob"));
+/// Two owners who go at one another at the same moment: one of them remains.
+async fn one_owner_remains<A, B>(world: &World, against_bob: impl Fn(String) -> A, against_ada: impl Fn(String) -> B)
+where
+    A: Future<Output = Result<(), Status>>,
+    B: Future<Output = Result<(), Status>>,
+{
+    let ada = world.user("ada");
     for round in 0..10 {
         let workspace_id = ada.new_workspace().await;
         ada.let_in(&workspace_id, "bob", Role::Owner).await;
-        let demote_bob = SetWorkspaceMemberRequest {
-            workspace_id: workspace_id.clone(),
-            subject: "bob".into(),
-            role: Role::Manager.into(),
-            display_name: String::new(),
-        };
-        let remove_ada = RemoveWorkspaceMemberRequest { workspace_id: workspace_id.clone(), subject: "ada".into() };
-        let (mut first, mut second) = (ada.workspaces(), bob.workspaces());
-        let (demoted, removed) =
-            tokio::join!(first.set_workspace_member(demote_bob), second.remove_workspace_member(remove_ada));
-        assert!(demoted.is_ok() != removed.is_ok(), "round {round}: {demoted:?} {removed:?}");
-        let refused = demoted.err().or(removed.err()).unwrap();
-        // Too late is LAST_OWNER, later still is no longer an owner.
-        let expected = [Code::FailedPrecondition, Code::PermissionDenied, Code::NotFound];
-        assert!(expected.contains(&refused.code()), "{refused:?}");
+        let (first, second) = tokio::join!(against_bob(workspace_id.clone()), against_ada(workspace_id.clone()));
+        assert!(first.is_ok() != second.is_ok(), "round {round}: {first:?} {second:?}");
+        // Whoever is too late is no longer an owner, or no longer a member.
+        let refused = first.and(second).unwrap_err();
+        assert!([Code::PermissionDenied, Code::NotFound].contains(&refused.code()), "{refused:?}");
         let owners: i64 =
             sqlx::query_scalar("SELECT count(*) FROM access.member WHERE workspace_id::text = $1 AND role = 'owner'")
                 .bind(&workspace_id)
@@ -36,6 +29,45 @@ async fn two_owners_cannot_take_one_another_away() {
                 .await
                 .unwrap();
         assert_eq!(owners, 1);
+    }
+}
+
+async fn demote(caller: &Caller<'_>, workspace_id: String, subject: &str) -> Result<(), Status> {
+    let request = SetWorkspaceMemberRequest {
+        request_id: fresh(),
+        workspace_id,
+        subject: subject.into(),
+        role: Role::Manager.into(),
+        display_name: String::new(),
+    };
+    caller.workspaces().set_workspace_member(request).await.map(drop)
+}
+
+async fn remove(caller: &Caller<'_>, workspace_id: String, subject: &str) -> Result<(), Status> {
+    let request = RemoveWorkspaceMemberRequest { request_id: fresh(), workspace_id, subject: subject.into() };
+    caller.workspaces().remove_workspace_member(request).await.map(drop)
+}
+
+#[tokio::test]
+async fn two_owners_cannot_take_one_another_away() {
+    let world = World::start().await;
+    let (ada, bob) = (&world.user("ada"), &world.user("bob"));
+    one_owner_remains(&world, |id| demote(ada, id, "bob"), |id| demote(bob, id, "ada")).await;
+    one_owner_remains(&world, |id| remove(ada, id, "bob"), |id| remove(bob, id, "ada")).await;
+    one_owner_remains(&world, |id| demote(ada, id, "bob"), |id| remove(bob, id, "ada")).await;
+}
+
+#[tokio::test]
+async fn two_owners_cannot_both_resign() {
+    let world = World::start().await;
+    let (ada, bob) = (&world.user("ada"), &world.user("bob"));
+    for _ in 0..10 {
+        let workspace_id = ada.new_workspace().await;
+        ada.let_in(&workspace_id, "bob", Role::Owner).await;
+        let (first, second) =
+            tokio::join!(demote(ada, workspace_id.clone(), "ada"), remove(bob, workspace_id.clone(), "bob"));
+        assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
+        assert_eq!(refusal(first.and(second)), (Code::FailedPrecondition, "LAST_OWNER".into()));
     }
 }
 

@@ -44,6 +44,7 @@ impl<'w> Synced<'w> {
         let secret = world.secrets.path().join(&external_id);
         std::fs::write(&secret, SECRET).unwrap();
         let connection = SetProviderConnectionRequest {
+            request_id: fresh(),
             workspace_id: workspace_id.clone(),
             tenant_id: tenant_id.clone(),
             base_url: emulator.base_url.clone(),

@@ -106,6 +106,7 @@ async fn a_provider_connection_names_its_credential_and_holds_none() {
     assert_eq!(refusal(ada.tenants().get_provider_connection(get.clone()).await), missing);
 
     let set = SetProviderConnectionRequest {
+        request_id: fresh(),
         workspace_id: workspace_id.clone(),
         tenant_id: tenant_id.clone(),
         base_url: "https://graph.microsoft.com/".into(),
@@ -134,7 +135,14 @@ async fn a_provider_connection_names_its_credential_and_holds_none() {
     };
     let first = connect(set.clone()).await;
     assert_eq!(connect(set.clone()).await, first);
-    let moved = connect(SetProviderConnectionRequest { base_url: "https://graph.microsoft.us".into(), ..set }).await;
+    // Said again, it is the same connection.
+    assert_eq!(connect(SetProviderConnectionRequest { request_id: fresh(), ..set.clone() }).await, first);
+    let moved = connect(SetProviderConnectionRequest {
+        request_id: fresh(),
+        base_url: "https://graph.microsoft.us".into(),
+        ..set
+    })
+    .await;
     assert_ne!(moved.provider_connection_id, first.provider_connection_id);
     assert_eq!(moved.base_url, "https://graph.microsoft.us");
 

@@ -89,13 +89,17 @@ async fn members_come_go_and_change_and_an_owner_remains() {
     assert_eq!(members[0].display_name, "ada by name");
 
     let demote = SetWorkspaceMemberRequest {
+        request_id: fresh(),
         workspace_id: workspace_id.clone(),
         subject: "ada".into(),
         role: Role::Manager.into(),
         display_name: String::new(),
     };
-    let remove =
-        |subject: &str| RemoveWorkspaceMemberRequest { workspace_id: workspace_id.clone(), subject: subject.into() };
+    let remove = |subject: &str| RemoveWorkspaceMemberRequest {
+        request_id: fresh(),
+        workspace_id: workspace_id.clone(),
+        subject: subject.into(),
+    };
     let last = (Code::FailedPrecondition, "LAST_OWNER".to_owned());
     assert_eq!(refusal(ada.workspaces().set_workspace_member(demote.clone()).await), last);
     assert_eq!(refusal(ada.workspaces().remove_workspace_member(remove("ada")).await), last);
@@ -116,6 +120,7 @@ async fn only_those_who_may_manage_members_do() {
     let workspace_id = ada.new_workspace().await;
     ada.let_in(&workspace_id, "bob", Role::Manager).await;
     let request = SetWorkspaceMemberRequest {
+        request_id: fresh(),
         workspace_id,
         subject: "eve".into(),
         role: Role::Owner.into(),
@@ -127,7 +132,7 @@ async fn only_those_who_may_manage_members_do() {
     assert_eq!((status.code(), info.reason.as_str()), (Code::PermissionDenied, "CAPABILITY_MISSING"));
     assert_eq!(info.metadata["capability"], "workspace_members.manage");
     // Malformed comes first, hidden second.
-    let malformed = SetWorkspaceMemberRequest { role: 0, ..request.clone() };
+    let malformed = SetWorkspaceMemberRequest { request_id: fresh(), role: 0, ..request.clone() };
     assert_eq!(refusal(world.user("eve").workspaces().set_workspace_member(malformed).await).0, Code::InvalidArgument);
     assert_eq!(refusal(world.user("eve").workspaces().set_workspace_member(request.clone()).await).0, Code::NotFound);
     assert_eq!(refusal(world.nobody().workspaces().set_workspace_member(request).await).0, Code::Unauthenticated);
@@ -141,6 +146,7 @@ async fn tenant_roles_are_for_members_and_by_those_who_see_the_tenant() {
     let tenant_id = ada.new_tenant(&workspace_id, "Production").await;
     ada.let_in(&workspace_id, "bob", Role::Owner).await;
     let request = SetTenantRoleRequest {
+        request_id: fresh(),
         workspace_id: workspace_id.clone(),
         tenant_id: tenant_id.clone(),
         subject: "carl".into(),
@@ -162,7 +168,7 @@ async fn tenant_roles_are_for_members_and_by_those_who_see_the_tenant() {
     let seen = ada.workspaces().list_workspace_members(list).await.unwrap().into_inner().members;
     assert_eq!(seen.iter().filter(|member| !member.tenant_roles.is_empty()).count(), 2);
 
-    let remove = RemoveTenantRoleRequest { workspace_id, tenant_id, subject: "carl".into() };
+    let remove = RemoveTenantRoleRequest { request_id: fresh(), workspace_id, tenant_id, subject: "carl".into() };
     ada.workspaces().remove_tenant_role(remove.clone()).await.unwrap();
     ada.workspaces().remove_tenant_role(remove).await.unwrap();
 }
@@ -175,7 +181,8 @@ async fn who_leaves_keeps_no_entitlement_behind() {
     let tenant_id = ada.new_tenant(&workspace_id, "Production").await;
     ada.let_in(&workspace_id, "bob", Role::Operator).await;
     ada.entitle(&workspace_id, &tenant_id, "bob", Role::Owner).await;
-    let remove = RemoveWorkspaceMemberRequest { workspace_id: workspace_id.clone(), subject: "bob".into() };
+    let remove =
+        RemoveWorkspaceMemberRequest { request_id: fresh(), workspace_id: workspace_id.clone(), subject: "bob".into() };
     ada.workspaces().remove_workspace_member(remove).await.unwrap();
     ada.let_in(&workspace_id, "bob", Role::Operator).await;
     let get = pb::tenant::GetTenantRequest { workspace_id, tenant_id };

@@ -221,6 +221,7 @@ impl Caller<'_> {
     /// Lets somebody into the workspace.
     pub(crate) async fn let_in(&self, workspace_id: &str, subject: &str, role: pb::workspace::Role) {
         let request = pb::workspace::SetWorkspaceMemberRequest {
+            request_id: fresh(),
             workspace_id: workspace_id.to_owned(),
             subject: subject.to_owned(),
             role: role.into(),
@@ -232,6 +233,7 @@ impl Caller<'_> {
     /// Entitles somebody to a tenant.
     pub(crate) async fn entitle(&self, workspace_id: &str, tenant_id: &str, subject: &str, role: pb::workspace::Role) {
         let request = pb::workspace::SetTenantRoleRequest {
+            request_id: fresh(),
             workspace_id: workspace_id.to_owned(),
             tenant_id: tenant_id.to_owned(),
             subject: subject.to_owned(),

@@ -1,12 +1,13 @@
 //! Workspaces and members.
 
-use domain::access::Role;
+use domain::access::{Capability, Role, tenant_capabilities, workspace_capabilities};
 use pb::workspace as wire;
 use server::failure::Failure;
 use server::fields;
 
 use crate::store::member::Member;
 use crate::store::workspace::Workspace;
+use crate::workspace::Access;
 
 /// A role of a request.
 pub fn parse_role(field: &str, value: i32) -> Result<Role, Failure> {
@@ -49,5 +50,21 @@ pub fn to_member(member: &Member) -> wire::WorkspaceMember {
             .iter()
             .map(|(tenant, role)| wire::TenantRole { tenant_id: tenant.to_string(), role: to_role(*role).into() })
             .collect(),
+    }
+}
+
+/// What somebody may do, by the registry of roles.
+pub fn to_access(access: Access) -> wire::Access {
+    let named = |capability: Capability| capability.as_str().to_owned();
+    let tenants = access.tenants.into_iter().map(|(tenant, role)| wire::TenantAccess {
+        tenant_id: tenant.to_string(),
+        role: to_role(role).into(),
+        capabilities: tenant_capabilities(role).map(named).collect(),
+    });
+    wire::Access {
+        subject: access.subject,
+        role: to_role(access.role).into(),
+        capabilities: workspace_capabilities(access.role).map(named).collect(),
+        tenants: tenants.collect(),
     }
 }
