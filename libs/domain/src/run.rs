@@ -8,12 +8,14 @@
 //! - [`counts`]: items and what is derived from them
 //! - [`state`]: the state machine
 //! - [`lease`]: what becomes of a run whose worker fell silent, and how fresh a run looks
+//! - [`explain`]: why a run is not running, or not moving
 //! - [`identity`]: when two requests ask for the same run
 //! - [`visibility`]: who may see a run
 
 pub mod catalogue;
 pub mod control;
 pub mod counts;
+pub mod explain;
 pub mod identity;
 pub mod lease;
 pub mod state;
@@ -27,6 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use catalogue::{IdentityRule, RunType, RunTypeFacts};
 pub use control::{ControlScope, OPERATION_TYPE_PAUSED, Pause, PausedBy};
 pub use counts::{Counts, Failure, ItemEffect, ItemOutcome, ItemState, failure_summary, outcome_of};
+pub use explain::{ExplainFacts, Explanation, Hindrance, explain, is_moving};
 pub use identity::identity_hash;
 pub use lease::{Freshness, LeaseFacts, RescueVerdict, freshness, rescue};
 pub use state::{RunEvent, RunState, TransitionRefused, transition};

@@ -7,6 +7,7 @@ use server::{Caller, Deadline, Failure};
 use tokio::time::{Instant, timeout_at};
 
 use crate::Runs;
+use crate::claims_heard;
 use crate::error::Result;
 use crate::owner::owned_types;
 use crate::store;
@@ -38,6 +39,7 @@ pub async fn claim(runs: &Runs, caller: &Caller, claim: &Claim) -> Result<Vec<He
     let mut bell = runs.work.listen();
     loop {
         bell.heard();
+        claims_heard::note(runs, &claim.types, &claim.worker).await;
         let mut tx = runs.db.system().await?;
         let claimed =
             store::run::lease::claim(&mut tx, &types, claim.max_runs, &claim.worker, runs.settings.lease_ttl).await?;

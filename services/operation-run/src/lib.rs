@@ -3,7 +3,7 @@
 //!
 //! - the edge: [`grpc`]
 //! - people and services: [`start_operation_run`], [`lookup_operation_run`], [`get_operation_run`],
-//!   [`list_operation_runs`], [`list_operation_run_items`], [`watch_operation_runs`], [`cancel_operation_run`]
+//!   [`list_operation_runs`], [`list_operation_run_items`], [`explain_operation_run`], [`get_attention_counts`], [`watch_operation_runs`], [`cancel_operation_run`]
 //! - workers: [`claim_operation_runs`], [`list_claimed_items`], [`renew_lease`], [`record_item_intents`],
 //!   [`report_item_outcomes`], [`complete_operation_run`], [`release_operation_run`]
 //! - nobody asked: [`rescue_operation_runs`], [`retain_run_events`]
@@ -16,10 +16,13 @@
 pub mod bell;
 pub mod cancel_operation_run;
 pub mod claim_operation_runs;
+pub mod claims_heard;
 pub mod complete_operation_run;
 pub mod config;
 pub mod control_authority;
 pub mod error;
+pub mod explain_operation_run;
+pub mod get_attention_counts;
 pub mod get_operation_run;
 pub mod grpc;
 pub mod list_audit_events;
@@ -55,6 +58,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use bell::Bell;
+use claims_heard::ClaimsHeard;
 use config::Settings;
 use watch::Feed;
 use watch::access::WatchAccess;
@@ -74,6 +78,8 @@ pub struct Runs {
     pub catch_up: Arc<Semaphore>,
     /// Rung when there may be a run to claim.
     pub work: Arc<Bell>,
+    /// When workers were last noted to ask for work.
+    pub claims_heard: Arc<ClaimsHeard>,
     /// Cancelled when the process goes down.
     pub drain: CancellationToken,
     /// What this service was told.

@@ -55,7 +55,7 @@ pub async fn list(
     visibility.may_name(&wanted.tenants).map_err(Failure::from)?;
     let horizon = Horizon { types: visibility.types(), tenants: visibility.entitled_to() };
 
-    let active_only = !wanted.statuses.is_empty() && !wanted.statuses.contains(&RunStatus::Completed);
+    let active_only = wanted.stuck || !wanted.statuses.is_empty() && !wanted.statuses.contains(&RunStatus::Completed);
     let mut after = page.after.as_ref().map(Cursor::position).transpose()?;
     let mut shown = Vec::new();
     let mut tx = runs.db.workspace(workspace.uuid()).await?;

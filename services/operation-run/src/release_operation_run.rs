@@ -27,7 +27,7 @@ pub async fn release(runs: &Runs, caller: &Caller, lease: Lease, delay: Duration
     let run = &held.seen.run;
     tracing::info!(run = %run.id, fence = run.fence, reason, delay_ms = delay.as_millis(), "run given back");
     if reason == WORK_FAILED {
-        give_back(&mut tx, &held, delay).await?;
+        give_back(&mut tx, &held, delay, WORK_FAILED).await?;
     } else {
         let open = store::run_item::open(&mut tx, run.workspace_id, run.id).await?;
         let next = transition(run.state(open.in_flight > 0), RunEvent::Release).map_err(|_| Error::LeaseLost)?;
@@ -37,7 +37,7 @@ pub async fn release(runs: &Runs, caller: &Caller, lease: Lease, delay: Duration
             let ending = Ending { outcome: next.outcome, failure: None };
             store::run::ending::complete(&mut tx, run.id, &ending, true).await?;
         } else {
-            store::run::ending::requeue(&mut tx, run.id, delay, false).await?;
+            store::run::ending::requeue(&mut tx, run.id, delay, reason, false).await?;
         }
     }
     tx.commit().await?;

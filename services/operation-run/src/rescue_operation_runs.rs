@@ -17,6 +17,8 @@ use crate::store::run_item::Recorder;
 
 /// How many silent runs are looked at in one round.
 const BATCH: i64 = 100;
+/// Why a run of a silent worker went back to the queue.
+const LEASE_EXPIRED: &str = "LEASE_EXPIRED";
 /// The longest a run waits before it is tried again.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
@@ -53,14 +55,14 @@ async fn rescue_one(runs: &Runs, lease: Lease) -> Result<bool> {
     let mut tx = runs.db.system().await?;
     let Some(held) = store::run::lease::hold_expired(&mut tx, lease).await? else { return Ok(false) };
     tracing::warn!(run = %lease.run, fence = lease.fence, attempt = held.seen.run.attempt, "a worker fell silent");
-    give_back(&mut tx, &held, backoff(held.attempts_without_progress)).await?;
+    give_back(&mut tx, &held, backoff(held.attempts_without_progress), LEASE_EXPIRED).await?;
     tx.commit().await?;
     metrics::RESCUES.add(1, &[]);
     Ok(true)
 }
 
 /// Takes a run from a worker that failed or fell silent: back to the queue, or its end, as the domain decides.
-pub(crate) async fn give_back(tx: &mut pg::Tx, held: &Held, delay: Duration) -> Result<()> {
+pub(crate) async fn give_back(tx: &mut pg::Tx, held: &Held, delay: Duration, reason: &str) -> Result<()> {
     let run = &held.seen.run;
     let open = store::run_item::open(tx, run.workspace_id, run.id).await?;
     let facts = LeaseFacts {
@@ -76,7 +78,7 @@ pub(crate) async fn give_back(tx: &mut pg::Tx, held: &Held, delay: Duration) -> 
     let (left, failure) = match rescue(held.seen.seen_at, &facts) {
         RescueVerdict::NotDue => return Ok(()),
         RescueVerdict::Requeue => {
-            store::run::ending::requeue(tx, run.id, delay, true).await?;
+            store::run::ending::requeue(tx, run.id, delay, reason, true).await?;
             return Ok(());
         }
         RescueVerdict::Cancelled => (remainder::cancelled(), None),

@@ -58,6 +58,12 @@ pub struct Run {
     #[serde(with = "rfc3339::option")]
     pub cancel_requested_at: Option<OffsetDateTime>,
     pub start_traceparent: Option<String>,
+    /// Why it last went back to the queue.
+    #[serde(default)]
+    pub release_reason: Option<String>,
+    /// When an item last got an outcome.
+    #[serde(default, with = "rfc3339::option")]
+    pub last_progress_at: Option<OffsetDateTime>,
     /// Whether its type is paused while it is queued; told only to those who look at it.
     #[serde(default)]
     pub paused: bool,
@@ -96,6 +102,11 @@ impl Run {
         }
     }
 
+    /// Since when it has been waiting: a run that went back to the queue since then, one that was put off from then on.
+    pub fn queued_since(&self) -> OffsetDateTime {
+        self.updated_at.max(self.not_before)
+    }
+
     /// Whether nothing changes any more.
     pub fn is_terminal(&self) -> bool {
         self.status == RunStatus::Completed
@@ -119,8 +130,7 @@ impl SeenRun {
             status: run.status,
             outcome: run.outcome,
             reconciled: run.failure_summary.iter().any(|line| line.code == ATTEMPTS_EXHAUSTED),
-            // A run that went back to the queue waits since then, one that was put off waits from then on.
-            queued_since: run.updated_at.max(run.not_before),
+            queued_since: run.queued_since(),
             lease_until: run.lease_expires_at,
             held: run.paused || run.not_before > self.seen_at,
         };

@@ -52,6 +52,7 @@ pub async fn bind(chassis: &Chassis, args: &Args) -> Result<server::Bound, Start
         feed: Arc::new(Feed::new(settings.ring_events)),
         catch_up: Arc::new(Semaphore::new(CATCH_UPS)),
         work: Arc::new(Bell::new()),
+        claims_heard: Arc::default(),
         drain: chassis.drain_token(),
         settings,
         db,

@@ -20,7 +20,12 @@ impl Visibility {
 
     /// Whether the actor may see the run, and if not, how that is answered.
     pub fn check(&self, run: &Run) -> Result<(), Denial> {
-        let needed = view_needs(run.run_type, &run.tenants());
+        self.sees(run.run_type, &run.tenants())
+    }
+
+    /// The same for any run of this type about these tenants.
+    pub fn sees(&self, run_type: RunType, tenants: &RunTenants) -> Result<(), Denial> {
+        let needed = view_needs(run_type, tenants);
         authorize(self.facts.as_ref(), &needed.entitled_to, &needed.needs)
     }
 
@@ -50,10 +55,7 @@ impl Visibility {
         let could_see = |run_type: RunType| {
             let tenantless = RunTenants::default();
             let on_one = entitled.iter().map(|tenant| RunTenants { tenant: Some(*tenant), related: Vec::new() });
-            std::iter::once(tenantless).chain(on_one).any(|tenants| {
-                let needed = view_needs(run_type, &tenants);
-                authorize(self.facts.as_ref(), &needed.entitled_to, &needed.needs).is_ok()
-            })
+            std::iter::once(tenantless).chain(on_one).any(|tenants| self.sees(run_type, &tenants).is_ok())
         };
         RunType::ALL.iter().copied().filter(|run_type| could_see(*run_type)).collect()
     }

@@ -319,6 +319,25 @@ pub(super) const ROWS: &[Row] = &[
         HIDDEN,
         HIDDEN,
     ),
+    detail(
+        "tenantatlas.operation.v1.OperationRunService/ExplainOperationRun",
+        r#"{"run_id": "$promotion"}"#,
+        ".N NCCoo UoN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.operation.v1.OperationRunService/GetAttentionCounts",
+        r#"{"workspace_id": "$workspace"}"#,
+        ".N ooooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.operation.v1.OperationRunService/GetAttentionCounts",
+        r#"{"workspace_id": "$workspace", "tenant_ids": ["$source"]}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+    ),
     row(
         "tenantatlas.operation.v1.OperationRunService/ListOperationRuns",
         r#"{"workspace_id": "$workspace"}"#,

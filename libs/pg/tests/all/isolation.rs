@@ -8,7 +8,10 @@ use uuid::Uuid;
 use crate::seed::{self, COMPARE, OPERATION, PROMOTION, ROLES};
 
 /// Tables no workspace owns, each with its reason.
-const NOT_OWNED: [&str; 1] = ["operation.watch_floor"]; // one row: where retention stands
+const NOT_OWNED: [&str; 2] = [
+    "operation.watch_floor", // one row: where retention stands
+    "operation.claim_heard", // one row per run type: when a worker last asked for it
+];
 
 async fn tables(db: &pg::Db) -> Result<Vec<String>> {
     let all: Vec<String> = sqlx::query_scalar(

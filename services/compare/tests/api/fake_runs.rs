@@ -225,6 +225,20 @@ impl OperationRunService for Shared {
         unasked()
     }
 
+    async fn explain_operation_run(
+        &self,
+        _: Request<ExplainOperationRunRequest>,
+    ) -> Result<Response<ExplainOperationRunResponse>, Status> {
+        unasked()
+    }
+
+    async fn get_attention_counts(
+        &self,
+        _: Request<GetAttentionCountsRequest>,
+    ) -> Result<Response<GetAttentionCountsResponse>, Status> {
+        unasked()
+    }
+
     async fn list_operation_runs(
         &self,
         _: Request<ListOperationRunsRequest>,

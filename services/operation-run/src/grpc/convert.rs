@@ -1,5 +1,6 @@
 //! Messages and domain values: `parse_*` reads a message, `to_*` builds one.
 
+mod explain;
 mod item;
 mod run;
 mod watch;
@@ -10,6 +11,7 @@ use domain::run::RunType;
 use pb::operation as proto;
 use server::{Failure, fields};
 
+pub use explain::{to_attention, to_explanation};
 pub use item::{parse_intents, parse_item_states, parse_new_items, parse_reports, to_claimed_item, to_item};
 pub use run::{parse_wanted, to_claimed_run, to_counts, to_run};
 pub use watch::{parse_watch, to_watch_response};

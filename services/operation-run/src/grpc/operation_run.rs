@@ -1,6 +1,7 @@
 //! OperationRunService.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use domain::id::{RequestId, RunId, WorkspaceId};
 use domain::run::{OPERATION_TYPE_PAUSED, RunTenants, RunType};
@@ -13,20 +14,25 @@ use server::{Failure, caller};
 use tonic::{Request, Response, Status};
 
 use super::convert::{
-    parse_item_states, parse_new_items, parse_object, parse_run_type, parse_wanted, parse_watch, to_item, to_run,
-    to_watch_response,
+    parse_duration, parse_item_states, parse_new_items, parse_object, parse_run_type, parse_wanted, parse_watch,
+    to_attention, to_explanation, to_item, to_run, to_watch_response,
 };
 use crate::start_operation_run::{self, Start, StartResult};
 use crate::store::start_answer::Started;
 use crate::{
-    Runs, cancel_operation_run, get_operation_run, list_operation_run_items, list_operation_runs, lookup_operation_run,
-    watch_operation_runs,
+    Runs, cancel_operation_run, explain_operation_run, get_attention_counts, get_operation_run,
+    list_operation_run_items, list_operation_runs, lookup_operation_run, watch_operation_runs,
 };
 
 /// Largest context of a run, in bytes of JSON.
 const MOST_CONTEXT_BYTES: usize = 64 << 10;
 /// Longest identity and request digest, in bytes.
 const MOST_DIGEST_BYTES: usize = 64;
+/// Most tenants of one filter.
+const MOST_TENANTS: usize = 500;
+/// How far back attention counts reach: unless said otherwise, at most.
+const USUAL_WINDOW: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_WINDOW: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The public side.
 #[derive(Debug, Clone)]
@@ -78,6 +84,41 @@ impl OperationRunService for OperationRunApi {
         let id: RunId = fields::id("run_id", &request.into_inner().run_id)?;
         let seen = get_operation_run::get(&self.0, &caller, id).await.map_err(Failure::from)?;
         Ok(Response::new(proto::GetOperationRunResponse { run: Some(to_run(&seen)?) }))
+    }
+
+    async fn explain_operation_run(
+        &self,
+        request: Request<proto::ExplainOperationRunRequest>,
+    ) -> Result<Response<proto::ExplainOperationRunResponse>, Status> {
+        let caller = caller(&request)?;
+        let id: RunId = fields::id("run_id", &request.into_inner().run_id)?;
+        let (seen, known) = explain_operation_run::explained(&self.0, &caller, id).await.map_err(Failure::from)?;
+        Ok(Response::new(proto::ExplainOperationRunResponse {
+            run: Some(to_run(&seen)?),
+            moving: domain::run::is_moving(&known),
+            explanations: known.iter().map(to_explanation).collect(),
+        }))
+    }
+
+    async fn get_attention_counts(
+        &self,
+        request: Request<proto::GetAttentionCountsRequest>,
+    ) -> Result<Response<proto::GetAttentionCountsResponse>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let workspace: WorkspaceId = fields::id("workspace_id", &request.workspace_id)?;
+        if request.tenant_ids.len() > MOST_TENANTS {
+            let why = format!("must have at most {MOST_TENANTS} entries");
+            return Err(Failure::invalid_argument("tenant_ids", why).into());
+        }
+        let tenants = fields::ids("tenant_ids", &request.tenant_ids)?;
+        let window = match request.window {
+            None => USUAL_WINDOW,
+            window => parse_duration("window", window, LONGEST_WINDOW)?,
+        };
+        let counts =
+            get_attention_counts::counts(&self.0, &caller, workspace, &tenants, window).await.map_err(Failure::from)?;
+        Ok(Response::new(proto::GetAttentionCountsResponse { counts: Some(to_attention(&counts)) }))
     }
 
     async fn list_operation_runs(

@@ -2,8 +2,10 @@
 //!
 //! A row is read as JSON by column name, the form in which events repeat it: there is one reader for both.
 
+pub mod attention;
 pub mod ending;
 pub mod lease;
+pub mod queue;
 pub mod start;
 
 use domain::id::{RunId, TenantId, WorkspaceId};
@@ -74,6 +76,12 @@ pub struct Wanted {
     pub statuses: Vec<RunStatus>,
     pub outcomes: Vec<RunOutcome>,
     pub initiator_subject: Option<String>,
+    /// Created at this moment or later.
+    pub created_from: Option<OffsetDateTime>,
+    /// Created before this moment.
+    pub created_before: Option<OffsetDateTime>,
+    /// Active, but overdue.
+    pub stuck: bool,
 }
 
 /// What an actor could see at all; the exact decision about each run follows.
@@ -102,25 +110,47 @@ impl ListPosition {
     }
 }
 
-/// The condition of [`Wanted`] and [`Horizon`] on a run `r`, over the parameters $1 to $8.
+/// Whether a run `r` is active but overdue: the same as `domain::run::freshness`, which a test compares.
+macro_rules! looks_stale {
+    () => {
+        " (CASE r.status
+             WHEN 'running' THEN r.lease_expires_at < clock_timestamp()
+             WHEN 'queued' THEN greatest(r.updated_at, r.not_before) < clock_timestamp() - interval '2 minutes'
+                 AND NOT EXISTS (
+                     SELECT FROM operation.pause p
+                     WHERE p.workspace_id IN (r.workspace_id, '00000000-0000-0000-0000-000000000000')
+                         AND p.type = r.type AND p.resumed_at IS NULL)
+             ELSE false END) "
+    };
+}
+use looks_stale;
+
+/// The condition of [`Wanted`] and [`Horizon`] on a run `r`, over the parameters $1 to $11.
 macro_rules! wanted_within_horizon {
     () => {
-        " r.workspace_id = $1
+        concat!(
+            " r.workspace_id = $1
           AND r.type = ANY($2)
           AND (r.tenant_id IS NULL OR r.tenant_id = ANY($3)) AND r.related_tenant_ids <@ $3
           AND (cardinality($4::text[]) = 0 OR r.type = ANY($4))
           AND (cardinality($5::uuid[]) = 0 OR r.tenant_id = ANY($5) OR r.related_tenant_ids && $5)
           AND (cardinality($6::text[]) = 0 OR r.status = ANY($6))
           AND (cardinality($7::text[]) = 0 OR r.outcome = ANY($7))
-          AND ($8::text IS NULL OR r.initiator_subject = $8) "
+          AND ($8::text IS NULL OR r.initiator_subject = $8)
+          AND ($9::timestamptz IS NULL OR r.created_at >= $9)
+          AND ($10::timestamptz IS NULL OR r.created_at < $10)
+          AND (NOT $11 OR",
+            looks_stale!(),
+            ") "
+        )
     };
 }
 
-/// The place that a list goes on after, the parameters $9 and $10. Compared without an OR, so that the index on it is used
+/// The place that a list goes on after, the parameters $12 and $13. Compared without an OR, so that the index on it is used
 /// whatever plan is cached.
 macro_rules! place {
     () => {
-        " (coalesce($9::timestamptz, 'infinity'), coalesce($10::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')) "
+        " (coalesce($12::timestamptz, 'infinity'), coalesce($13::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')) "
     };
 }
 
@@ -140,7 +170,7 @@ pub async fn page(
         wanted_within_horizon!(),
         "AND (r.created_at, r.id) <",
         place!(),
-        "ORDER BY r.created_at DESC, r.id DESC LIMIT $11"
+        "ORDER BY r.created_at DESC, r.id DESC LIMIT $14"
     );
     fetch(connection, sql, workspace, wanted, horizon, after, limit, None).await
 }
@@ -161,7 +191,7 @@ pub async fn active_page(
         wanted_within_horizon!(),
         "AND (r.created_at, r.id) <",
         place!(),
-        "ORDER BY r.created_at DESC, r.id DESC LIMIT $11"
+        "ORDER BY r.created_at DESC, r.id DESC LIMIT $14"
     );
     fetch(connection, sql, workspace, wanted, horizon, after, limit, None).await
 }
@@ -186,12 +216,12 @@ pub async fn completed_page(
         seen_run!(),
         "FROM operation.run r
          LEFT JOIN operation.run_event e ON e.workspace_id = r.workspace_id AND e.run_id = r.id AND e.rev = r.rev
-         WHERE r.status = 'completed' AND (e.rev IS NULL OR pg_visible_in_snapshot(e.written_by, $12::pg_snapshot))
+         WHERE r.status = 'completed' AND (e.rev IS NULL OR pg_visible_in_snapshot(e.written_by, $15::pg_snapshot))
              AND r.completed_at > clock_timestamp() - interval '24 hours' AND",
         wanted_within_horizon!(),
         "AND (r.completed_at, r.id) <",
         place!(),
-        "ORDER BY r.completed_at DESC, r.id DESC LIMIT $11"
+        "ORDER BY r.completed_at DESC, r.id DESC LIMIT $14"
     );
     fetch(connection, sql, workspace, wanted, horizon, after, limit, Some(snapshot)).await
 }
@@ -216,6 +246,9 @@ async fn fetch(
         .bind(wanted.statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>())
         .bind(wanted.outcomes.iter().map(|outcome| outcome.as_str()).collect::<Vec<_>>())
         .bind(wanted.initiator_subject.as_deref())
+        .bind(wanted.created_from)
+        .bind(wanted.created_before)
+        .bind(wanted.stuck)
         .bind(after.map(|after| after.at))
         .bind(after.map(|after| after.id.uuid()))
         .bind(limit);

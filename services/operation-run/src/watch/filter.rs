@@ -61,6 +61,7 @@ impl Filter {
                     list(wanted.statuses.iter().map(ToString::to_string).collect()),
                     list(wanted.outcomes.iter().map(ToString::to_string).collect()),
                     wanted.initiator_subject.clone().unwrap_or_default(),
+                    [wanted.created_from, wanted.created_before].map(|at| format!("{at:?}")).join(","),
                 ]
             }
         }
@@ -72,6 +73,8 @@ fn matches_constants(wanted: &Wanted, run: &Run) -> bool {
     let tenant = |tenant| run.tenant_id == Some(tenant) || run.related_tenant_ids.contains(&tenant);
     (wanted.types.is_empty() || wanted.types.contains(&run.run_type))
         && (wanted.tenants.is_empty() || wanted.tenants.iter().copied().any(tenant))
+        && wanted.created_from.is_none_or(|from| run.created_at >= from)
+        && wanted.created_before.is_none_or(|before| run.created_at < before)
         && (wanted.initiator_subject.is_none() || wanted.initiator_subject == run.initiator_subject)
 }
 

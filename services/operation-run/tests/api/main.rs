@@ -5,6 +5,7 @@
 mod audit;
 mod cancel;
 mod control;
+mod explain;
 mod harness;
 mod lease;
 mod limits;

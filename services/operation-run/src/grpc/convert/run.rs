@@ -29,12 +29,20 @@ pub fn parse_wanted(field: &str, filter: Option<proto::RunFilter>) -> Result<Wan
         }
     }
     let initiator = fields::optional_text(&at("initiator_subject"), &filter.initiator_subject, 255)?;
+    let created_from = fields::optional_time(&at("created_from"), filter.created_from.as_ref())?;
+    let created_before = fields::optional_time(&at("created_before"), filter.created_before.as_ref())?;
+    if created_from.zip(created_before).is_some_and(|(from, before)| from >= before) {
+        return Err(Failure::invalid_argument(at("created_before"), "must be after created_from"));
+    }
     Ok(Wanted {
         types: parse_run_types(&at("types"), &filter.types)?,
         tenants: fields::ids(&at("tenant_ids"), &filter.tenant_ids)?,
         statuses: parse_each(&at("statuses"), &filter.statuses, parse_status)?,
         outcomes: parse_each(&at("outcomes"), &filter.outcomes, parse_outcome)?,
         initiator_subject: initiator.map(str::to_owned),
+        created_from,
+        created_before,
+        stuck: filter.stuck,
     })
 }
 

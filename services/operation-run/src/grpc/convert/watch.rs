@@ -30,6 +30,9 @@ pub fn parse_watch(request: proto::WatchOperationRunsRequest) -> Result<Watch, F
     if run.is_some() && wanted != Wanted::default() {
         return Err(Failure::invalid_argument("filter", "has no meaning beside run_id"));
     }
+    if wanted.stuck {
+        return Err(Failure::invalid_argument("filter.stuck", "is for lists: no event tells that a run got stuck"));
+    }
     if request.resume_token.len() > MOST_TOKEN_BYTES {
         return Err(Failure::invalid_argument("resume_token", "is too long"));
     }

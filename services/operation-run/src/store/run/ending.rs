@@ -117,17 +117,19 @@ pub async fn complete(connection: &mut PgConnection, id: RunId, ending: &Ending,
 }
 
 /// Puts a running run back into the queue, not to be claimed before `delay` has passed. The fence rises, so that whoever
-/// held it is refused from now on. `counts_as_attempt`: whether the claim that ends here is one without progress.
+/// held it is refused from now on. `reason`: UPPER_SNAKE, or empty. `counts_as_attempt`: whether the claim that ends here is
+/// one without progress.
 pub async fn requeue(
     connection: &mut PgConnection,
     id: RunId,
     delay: Duration,
+    reason: &str,
     counts_as_attempt: bool,
 ) -> Result<SeenRun> {
     let row: Row = sqlx::query_as(concat!(
         "UPDATE operation.run r SET
              status = 'queued', lease_owner = NULL, lease_expires_at = NULL, fence = r.fence + 1,
-             not_before = clock_timestamp() + $2 * interval '1 millisecond',
+             not_before = clock_timestamp() + $2 * interval '1 millisecond', release_reason = nullif($4, ''),
              attempts_without_progress = CASE WHEN $3 THEN r.attempts_without_progress
                  ELSE greatest(r.attempts_without_progress - 1, 0) END
          WHERE r.id = $1 AND r.status = 'running' RETURNING",
@@ -136,6 +138,7 @@ pub async fn requeue(
     .bind(id.uuid())
     .bind(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX))
     .bind(counts_as_attempt)
+    .bind(reason)
     .fetch_one(connection)
     .await?;
     read(row)
