@@ -49,6 +49,7 @@ async fn scene() -> Result<Scene> {
         promotion_replicas: 1,
         operation_run_replicas: 1,
         timing: Timing::default(),
+        tls: false,
     };
     Scene::set(&Script::own(), plan).await
 }

@@ -7,6 +7,7 @@ mod buf_lint;
 mod cancel;
 mod demo_data;
 mod hidden_is_absent;
+mod mtls;
 mod roundtrip;
 mod secrets;
 mod spec_264;

@@ -12,10 +12,12 @@ use pb::workspace::workspace_service_client::WorkspaceServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
 
-/// Where the services are, as `http://address`.
+use crate::authority::Issued;
+
+/// Where the services are, as `http://address` or `https://address`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Endpoints {
     /// compare-service.
@@ -24,6 +26,23 @@ pub struct Endpoints {
     pub promotion: String,
     /// operation-run-service.
     pub operation_run: String,
+    /// The authority of their certificates, as PEM, where they speak TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+}
+
+impl Endpoints {
+    /// A channel to one of them, with a certificate of our own if there is one; connects when first used.
+    fn channel(&self, uri: &str, own: Option<&Issued>) -> Result<Channel> {
+        let endpoint = Endpoint::from_shared(uri.to_owned())?.tcp_nodelay(true);
+        let Some(ca) = &self.ca else { return Ok(endpoint.connect_lazy()) };
+        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
+        let tls = match own {
+            Some(own) => tls.identity(Identity::from_pem(&own.chain, &own.key)),
+            None => tls,
+        };
+        Ok(endpoint.tls_config(tls)?.connect_lazy())
+    }
 }
 
 /// Puts a bearer token on every call; none when it is empty.
@@ -57,6 +76,15 @@ const MESSAGE_LIMIT: usize = 16 << 20;
 impl Session {
     /// Connects when first used; an empty token sends none.
     pub fn new(endpoints: &Endpoints, token: &str) -> Result<Self> {
+        Self::connect(endpoints, token, None)
+    }
+
+    /// As somebody who shows a certificate: a service.
+    pub fn with_certificate(endpoints: &Endpoints, token: &str, own: &Issued) -> Result<Self> {
+        Self::connect(endpoints, token, Some(own))
+    }
+
+    fn connect(endpoints: &Endpoints, token: &str, own: Option<&Issued>) -> Result<Self> {
         let bearer = match token {
             "" => Bearer(None),
             token => {
@@ -66,13 +94,10 @@ impl Session {
                 Bearer(Some(value))
             }
         };
-        let channel = |uri: &str| -> Result<Channel> {
-            Ok(Endpoint::from_shared(uri.to_owned())?.tcp_nodelay(true).connect_lazy())
-        };
         Ok(Self {
-            compare: channel(&endpoints.compare)?,
-            promotion: channel(&endpoints.promotion)?,
-            operation_run: channel(&endpoints.operation_run)?,
+            compare: endpoints.channel(&endpoints.compare, own)?,
+            promotion: endpoints.channel(&endpoints.promotion, own)?,
+            operation_run: endpoints.channel(&endpoints.operation_run, own)?,
             bearer,
         })
     }

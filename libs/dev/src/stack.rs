@@ -1,6 +1,7 @@
 //! Everything that runs, as real processes: PostgreSQL, the provider's stand-in, the three services; and the local issuer
 //! inside this one. `cargo dev up` keeps it up, the demo plays in it, the system tests kill parts of it.
 
+mod certificates;
 mod database;
 mod process;
 pub(crate) mod recipe;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+pub use certificates::Certificates;
 pub use database::Database;
 pub use process::{Process, Recipe, binary_path};
 pub use recipe::Timing;
@@ -73,6 +75,8 @@ pub struct Plan {
     pub operation_run_replicas: usize,
     /// Terms that tests shorten.
     pub timing: Timing,
+    /// Whether the services speak TLS and show one another certificates.
+    pub tls: bool,
 }
 
 impl Plan {
@@ -102,6 +106,7 @@ impl Plan {
             promotion_replicas: 1,
             operation_run_replicas: 1,
             timing: Timing::default(),
+            tls: false,
         }
     }
 }
@@ -120,6 +125,8 @@ pub struct Stack {
     pub operation_run: Vec<Process>,
     /// The database.
     pub database: Database,
+    /// The certificates of the services, when they speak TLS.
+    pub certificates: Option<Certificates>,
     tenants: Vec<EmulatedTenant>,
 }
 
@@ -133,20 +140,27 @@ impl Stack {
         }
         let issuer = recipe::issuer(&plan.state).await?;
         let emulator = Process::start(recipe::emulator(&plan.tenants)?, &logs).await?;
-        let common = recipe::Shared { issuer: &issuer, database: &plan.database, timing: &plan.timing };
+        let certificates = plan.tls.then(|| Certificates::new(&plan.state)).transpose()?;
+        let common = recipe::Shared {
+            issuer: &issuer,
+            database: &plan.database,
+            timing: &plan.timing,
+            certificates: certificates.as_ref(),
+        };
 
         let mut operation_run = Vec::new();
         for replica in 1..=plan.operation_run_replicas {
             operation_run.push(Process::start(common.operation_run(replica)?, &logs).await?);
         }
-        let runs = recipe::endpoints(&operation_run)?;
+        let runs = common.endpoints(&operation_run)?;
         let compare = Process::start(common.compare(&runs, &plan.tenants)?, &logs).await?;
-        let compares = recipe::endpoints(std::slice::from_ref(&compare))?;
+        let compares = common.endpoints(std::slice::from_ref(&compare))?;
         let mut promotion = Vec::new();
         for replica in 1..=plan.promotion_replicas {
             promotion.push(Process::start(common.promotion(replica, &compares, &runs, &plan.tenants)?, &logs).await?);
         }
-        Ok(Self { issuer, emulator, compare, promotion, operation_run, database: plan.database, tenants: plan.tenants })
+        let Plan { database, tenants, .. } = plan;
+        Ok(Self { issuer, emulator, compare, promotion, operation_run, database, certificates, tenants })
     }
 
     /// Where the services are, by the first replica of each.
@@ -156,11 +170,12 @@ impl Stack {
 
     /// Where the services are, by chosen replicas of promotion-service and operation-run-service.
     pub fn endpoints_of(&self, promotion: usize, operation_run: usize) -> Result<Endpoints> {
-        let uri = |process: &Process| Ok::<_, anyhow::Error>(format!("http://{}", process.address("grpc")?));
+        let uri = |process: &Process| recipe::uri(process, self.certificates.is_some());
         Ok(Endpoints {
             compare: uri(&self.compare)?,
             promotion: uri(self.promotion.get(promotion).context("there are fewer replicas")?)?,
             operation_run: uri(self.operation_run.get(operation_run).context("there are fewer replicas")?)?,
+            ca: self.certificates.as_ref().map(Certificates::ca),
         })
     }
 

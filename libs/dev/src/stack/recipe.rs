@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::{Database, EmulatedTenant, Process, Recipe};
+use super::{Certificates, Database, EmulatedTenant, Process, Recipe};
 use crate::issuer::{Issuer, IssuerConfig, PersonaClaims, SigningKey};
 use crate::persona::Persona;
 
@@ -86,10 +86,9 @@ fn claims(persona: Persona) -> PersonaClaims {
     PersonaClaims { sub: persona.subject(), name: persona.display_name().to_owned() }
 }
 
-/// `http://address` of each process, separated by commas.
-pub(super) fn endpoints(processes: &[Process]) -> Result<String> {
-    let uris = processes.iter().map(|process| Ok(format!("http://{}", process.address("grpc")?)));
-    Ok(uris.collect::<Result<Vec<_>>>()?.join(","))
+/// Where a service is: `http://address`, or `https://address`.
+pub(super) fn uri(process: &Process, tls: bool) -> Result<String> {
+    Ok(format!("{}://{}", if tls { "https" } else { "http" }, process.address("grpc")?))
 }
 
 /// The provider's stand-in, with its tenants.
@@ -108,9 +107,16 @@ pub(super) struct Shared<'s> {
     pub(super) issuer: &'s Issuer,
     pub(super) database: &'s Database,
     pub(super) timing: &'s Timing,
+    pub(super) certificates: Option<&'s Certificates>,
 }
 
 impl Shared<'_> {
+    /// Where each process is, separated by commas.
+    pub(super) fn endpoints(&self, processes: &[Process]) -> Result<String> {
+        let uris = processes.iter().map(|process| uri(process, self.certificates.is_some()));
+        Ok(uris.collect::<Result<Vec<_>>>()?.join(","))
+    }
+
     pub(super) fn operation_run(&self, replica: usize) -> Result<Recipe> {
         let mut recipe = self.service("operation-run-service", replica)?;
         let timing = self.timing;
@@ -160,7 +166,12 @@ impl Shared<'_> {
             ("TENANTATLAS_DRAIN_GRACE", "0s".to_owned()),
         ];
         let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Ok(Recipe { name: format!("{service}-{replica}"), binary: service.to_owned(), args: Vec::new(), env })
+        let mut recipe =
+            Recipe { name: format!("{service}-{replica}"), binary: service.to_owned(), args: Vec::new(), env };
+        if let Some(certificates) = self.certificates {
+            certificates.add_to(&mut recipe)?;
+        }
+        Ok(recipe)
     }
 }
 
