@@ -3,11 +3,12 @@
 //! Content, from the provider's JSON to a difference: [`contract`] says what a type is · [`observe`] reads one object by
 //! it · [`normal_form`] is what two tenants' objects have in common · [`identity`] and [`reference`] carry subjects and
 //! references across tenants by name · [`compare`] and [`diff`] tell differences · [`payload`] makes content safe for a
-//! target.
+//! target. [`directory`] is what is cached of groups and role definitions.
 
 pub mod compare;
 pub mod contract;
 pub mod diff;
+pub mod directory;
 pub mod id;
 pub mod identity;
 pub mod json;

@@ -20,7 +20,6 @@ const EMPTY: &[&str] = &[
     "deviceManagement/groupPolicyCategories",
     "deviceManagement/deviceEnrollmentConfigurations",
     "deviceManagement/windowsAutopilotDeploymentProfiles",
-    "deviceManagement/roleDefinitions",
     "deviceManagement/depOnboardingSettings",
     "deviceManagement/complianceManagementPartners",
     "deviceManagement/deviceManagementPartners",

@@ -38,7 +38,7 @@ pub use error::{GraphError, Kind, MAX_MESSAGE_CHARS};
 pub use pacing::{BudgetLimits, Family, FamilyLimits, PacingLimits, Rate};
 pub use path::{Path, literal};
 pub use provider::{Provider, Settings};
-pub use registry::{PromotingError, check_registry, promoting, registry};
+pub use registry::{PromotingError, check_registry, directory_registry, promoting, registry};
 pub use retry::RetryPolicy;
 pub use rules::{ProviderRules, RuleError, SECRET_PREFIX};
 pub use write::{Outcome, Receipt, create, update};

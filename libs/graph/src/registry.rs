@@ -45,6 +45,9 @@ const CONTRACTS: &[(&str, &str)] = contracts![
     "windowsUpdateRing",
 ];
 
+/// Name and text of the contracts that an inventory sync passes over: the directory's syncs read them into its own caches.
+const DIRECTORY_CONTRACTS: &[(&str, &str)] = contracts!["directoryRoleDefinition", "intuneRoleDefinition"];
+
 /// The contracts of this build.
 ///
 /// # Panics
@@ -56,12 +59,28 @@ pub fn registry() -> &'static Registry {
     &REGISTRY
 }
 
-/// Reads and validates all contracts.
+/// The contracts of what only the directory's own syncs read.
+///
+/// # Panics
+/// On first use, when a contract is not valid; services call [`check_registry`] before they serve.
+pub fn directory_registry() -> &'static Registry {
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+        read(DIRECTORY_CONTRACTS).unwrap_or_else(|error| panic!("the contracts of this build are not valid: {error}"))
+    });
+    &REGISTRY
+}
+
+/// Reads and validates all contracts, and gives those of the inventory.
 ///
 /// # Errors
 /// The first contract that is not valid.
 pub fn check_registry() -> Result<Registry, ContractError> {
-    let contracts: Result<Vec<Contract>, _> = CONTRACTS.iter().map(|(_, text)| Contract::from_toml(text)).collect();
+    read(DIRECTORY_CONTRACTS)?;
+    read(CONTRACTS)
+}
+
+fn read(contracts: &[(&str, &str)]) -> Result<Registry, ContractError> {
+    let contracts: Result<Vec<Contract>, _> = contracts.iter().map(|(_, text)| Contract::from_toml(text)).collect();
     Registry::new(contracts?)
 }
 
@@ -130,11 +149,12 @@ mod tests {
 
     #[test]
     fn every_contract_is_valid_and_named_like_its_file() {
-        for (name, text) in CONTRACTS {
+        for (name, text) in CONTRACTS.iter().chain(DIRECTORY_CONTRACTS) {
             let contract = Contract::from_toml(text).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(contract.policy_type.as_str(), *name);
         }
         assert_eq!(check_registry().expect("valid").len(), CONTRACTS.len());
+        assert_eq!(directory_registry().len(), DIRECTORY_CONTRACTS.len());
     }
 
     #[test]
@@ -144,7 +164,8 @@ mod tests {
             .expect("readable")
             .map(|entry| entry.expect("readable").path().file_stem().expect("named").to_string_lossy().into_owned())
             .collect();
-        let named: BTreeSet<String> = CONTRACTS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let named: BTreeSet<String> =
+            CONTRACTS.iter().chain(DIRECTORY_CONTRACTS).map(|(name, _)| (*name).to_owned()).collect();
         assert_eq!(files, named);
     }
 

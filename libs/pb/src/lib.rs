@@ -22,6 +22,11 @@ pub mod tenantatlas {
             tonic::include_proto!("tenantatlas.control.v1");
         }
     }
+    pub mod directory {
+        pub mod v1 {
+            tonic::include_proto!("tenantatlas.directory.v1");
+        }
+    }
     pub mod inventory {
         pub mod v1 {
             tonic::include_proto!("tenantatlas.inventory.v1");
@@ -52,6 +57,7 @@ pub mod tenantatlas {
 pub use tenantatlas::audit::v1 as audit;
 pub use tenantatlas::compare::v1 as compare;
 pub use tenantatlas::control::v1 as control;
+pub use tenantatlas::directory::v1 as directory;
 pub use tenantatlas::inventory::v1 as inventory;
 pub use tenantatlas::operation::v1 as operation;
 pub use tenantatlas::promotion::v1 as promotion;

@@ -4,4 +4,4 @@ mod audit;
 mod operation_runs;
 
 pub use audit::{Audit, NewAuditEvent};
-pub use operation_runs::{NewItem, NewSync, OperationRuns, Started};
+pub use operation_runs::{NewItem, NewRun, OperationRuns, Started};

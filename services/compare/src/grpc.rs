@@ -4,6 +4,7 @@
 pub mod convert;
 
 mod compare;
+mod directory;
 mod inventory;
 mod tenant;
 mod workspace;
@@ -16,7 +17,7 @@ use crate::state::State;
 /// A request that captures a pre-image of the largest content, with what stands beside the content.
 const PRE_IMAGE_REQUEST_BYTES: usize = crate::inventory::MAX_CONTENT_BYTES + 64 * 1024;
 
-/// The four services of this process over one state.
+/// The services of this process over one state.
 #[derive(Debug, Clone)]
 pub struct Api {
     state: State,
@@ -31,6 +32,7 @@ impl Api {
     /// The generated servers, with their message limits.
     pub fn services(self, limits: &Limits) -> Services {
         use pb::compare::compare_service_server::CompareServiceServer;
+        use pb::directory::directory_service_server::DirectoryServiceServer;
         use pb::inventory::inventory_service_server::InventoryServiceServer;
         use pb::tenant::tenant_service_server::TenantServiceServer;
         use pb::workspace::workspace_service_server::WorkspaceServiceServer;
@@ -49,5 +51,6 @@ impl Api {
             .add(limited!(TenantServiceServer))
             .add(limited!(InventoryServiceServer, limits.max_request_bytes.max(PRE_IMAGE_REQUEST_BYTES)))
             .add(limited!(CompareServiceServer))
+            .add(limited!(DirectoryServiceServer))
     }
 }

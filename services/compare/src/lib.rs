@@ -1,21 +1,25 @@
 //! compare-service: who may see what, which tenants there are, what was last observed in them, and how two of them differ.
 //! It owns the schemas `access`, `tenant` and `inventory`.
 //!
-//! A request travels: [`grpc`] parses it once → a use case ([`workspace`], [`tenant`], [`inventory`], [`compare`]) authorises
+//! A request travels: [`grpc`] parses it once → a use case ([`workspace`], [`tenant`], [`inventory`], [`directory`], [`compare`]) authorises
 //! ([`state`]), reads and writes through [`store`], and lets `domain` decide → [`grpc::convert`] makes the answer.
-//! Beside the server, [`sync`] works on runs of `inventory.sync`: the one place here that calls the provider.
+//! Beside the server, [`handlers`] work on runs: `inventory.sync` in [`sync`], the directory's caches in [`directory`]. They alone
+//! call the provider.
 
 pub mod answered;
 pub mod audit;
 pub mod client;
 pub mod compare;
 pub mod config;
+pub mod directory;
 pub mod error;
 pub mod grpc;
+mod handlers;
 pub mod identity;
 pub mod inventory;
 pub mod names;
 pub mod serve;
+mod start_reading;
 pub mod state;
 pub mod store;
 pub mod sync;

@@ -11,11 +11,11 @@ use crate::audit;
 use crate::client::{Audit, OperationRuns};
 use crate::config::Args;
 use crate::grpc::Api;
+use crate::handlers::handlers;
 use crate::state::State;
-use crate::sync;
 
 /// The newest migration this service reads or writes columns of.
-const SCHEMA: i64 = 19;
+const SCHEMA: i64 = 30;
 
 /// Reads the options of the process and serves until told to stop.
 pub async fn run() -> Result<(), StartError> {
@@ -52,7 +52,8 @@ pub async fn start(args: &Args, chassis: &Chassis) -> Result<Bound, StartError> 
     if args.worker {
         let settings = Settings { timeout: args.provider_timeout, ..Settings::default() };
         let provider = Provider::new(settings, args.provider.clone());
-        sync::start(chassis, &state.operation_runs, args.worker_runs, state.clone(), provider)?;
+        let handlers = handlers(&state, &provider);
+        worker::start(chassis, state.operation_runs.upstream(), args.worker_runs, handlers)?;
     }
     chassis.bind(Api::new(state).services(chassis.limits())).await
 }

@@ -3,6 +3,9 @@
 
 pub mod audit_outbox;
 pub mod coverage;
+pub mod directory_group;
+pub mod directory_role_definition;
+pub mod directory_sync;
 pub mod item;
 pub mod item_write;
 pub mod member;

@@ -243,6 +243,31 @@ pub(super) const ROWS: &[Row] = &[
         SERVICES_ABSENT,
     )
     .found_everywhere(SERVICES),
+    // DirectoryService
+    row(
+        "tenantatlas.directory.v1.DirectoryService/SyncDirectoryGroups",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        ".N NCooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.directory.v1.DirectoryService/SyncDirectoryRoleDefinitions",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        ".N NCooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.directory.v1.DirectoryService/ListDirectoryGroups",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.directory.v1.DirectoryService/ListDirectoryRoleDefinitions",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+    ),
     // CompareService
     row("tenantatlas.compare.v1.CompareService/PreviewCompare", r#"{"selection": $selection}"#, ".N Noooo UoN", HIDDEN),
     detail(

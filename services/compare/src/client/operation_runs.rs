@@ -19,22 +19,24 @@ pub struct OperationRuns {
 #[derive(Debug, Clone)]
 pub struct Started(pub StartOperationRunResponse);
 
-/// A run of `inventory.sync` to be started.
+/// A run to be started.
 #[derive(Debug, Clone)]
-pub struct NewSync {
+pub struct NewRun {
+    /// What it does.
+    pub run_type: RunType,
     /// Makes the start idempotent.
     pub request_id: RequestId,
     /// The workspace.
     pub workspace_id: WorkspaceId,
-    /// The tenant to be read.
+    /// The tenant it works on.
     pub tenant_id: TenantId,
-    /// Hash of what is read: two starts of the same are one run while it is active.
+    /// What makes two starts the same beyond workspace, type and tenant; what follows from that is the type's to say.
     pub identity: Hash,
     /// Digest of the user's request.
     pub request_digest: Hash,
     /// What the run is about, for people.
     pub context: serde_json::Value,
-    /// What is read, in order.
+    /// What is worked on, in order.
     pub items: Vec<NewItem>,
 }
 
@@ -58,24 +60,24 @@ impl OperationRuns {
         &self.upstream
     }
 
-    /// Starts a sync on behalf of the caller, or finds the one there is.
-    pub async fn start_sync(&self, caller: &Caller, sync: NewSync) -> Result<Started, Failure> {
-        let items = sync.items.into_iter().map(|item| NewRunItem {
+    /// Starts a run on behalf of the caller, or finds the one there is.
+    pub async fn start(&self, caller: &Caller, run: NewRun) -> Result<Started, Failure> {
+        let items = run.items.into_iter().map(|item| NewRunItem {
             key: item.policy_type.clone(),
             label: item.label,
             policy_type: item.policy_type,
             plan: None,
         });
         let request = StartOperationRunRequest {
-            request_id: sync.request_id.to_string(),
-            workspace_id: sync.workspace_id.to_string(),
-            r#type: RunType::InventorySync.as_str().to_owned(),
-            tenant_id: sync.tenant_id.to_string(),
+            request_id: run.request_id.to_string(),
+            workspace_id: run.workspace_id.to_string(),
+            r#type: run.run_type.as_str().to_owned(),
+            tenant_id: run.tenant_id.to_string(),
             related_tenant_ids: Vec::new(),
-            identity: sync.identity.as_bytes().to_vec(),
-            context: Some(to_struct(&sync.context)?),
+            identity: run.identity.as_bytes().to_vec(),
+            context: Some(to_struct(&run.context)?),
             items: items.collect(),
-            request_digest: sync.request_digest.as_bytes().to_vec(),
+            request_digest: run.request_digest.as_bytes().to_vec(),
         };
         let answer = self.client(caller).start_operation_run(request).await.map_err(Failure::from_upstream)?;
         Ok(Started(answer.into_inner()))

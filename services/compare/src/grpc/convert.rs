@@ -1,6 +1,7 @@
 //! Messages to values (`parse_x`) and back (`to_x`): free functions, one file per area.
 
 pub mod compare;
+pub mod directory;
 pub mod inventory;
 pub mod operability;
 pub mod tenant;

@@ -6,15 +6,15 @@ use domain::access::{Capability, Need};
 use domain::contract::Registry;
 use domain::id::{PolicyType, RequestId, TenantId, WorkspaceId};
 use domain::json::canonical_hash;
-use domain::operability::{Question, state_allows};
+use domain::run::RunType;
 use serde_json::{Value, json};
 use server::caller::Caller;
 
-use crate::client::{NewItem, NewSync, Started};
-use crate::error::{Error, Result};
+use crate::client::{NewItem, NewRun, Started};
+use crate::error::Result;
 use crate::names::referable_kinds;
+use crate::start_reading::start_reading;
 use crate::state::State;
-use crate::store;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -29,21 +29,17 @@ pub struct SyncInventory {
     pub policy_types: BTreeSet<PolicyType>,
 }
 
-/// Starts it. The run is made by operation-run-service, which decides whether it is a new one; the gates here are about the
-/// tenant. A repeated request gets its first answer even when a gate has closed since.
+/// Starts it.
 pub async fn sync_inventory(state: &State, caller: &Caller, request: &SyncInventory) -> Result<Started> {
     let (workspace, tenant) = (request.workspace_id, request.tenant_id);
     let need = Need::OnTenant(tenant, Capability::TenantInventorySync);
     state.authorise(caller, workspace, &[tenant], &[need]).await?;
     let request_digest = canonical_hash(&json!(["SyncInventory", workspace, tenant, request.policy_types]));
-    if let Err(closed) = gates(state, workspace, tenant).await {
-        let earlier = state.operation_runs.earlier(caller, workspace, request.request_id, request_digest).await?;
-        return earlier.ok_or(closed);
-    }
     let items = items(&state.registry, &request.policy_types);
     let selection = selection(items.iter().map(|item| item.policy_type.as_str()));
     let identity = canonical_hash(&selection);
-    let sync = NewSync {
+    let run = NewRun {
+        run_type: RunType::InventorySync,
         request_id: request.request_id,
         workspace_id: workspace,
         tenant_id: tenant,
@@ -52,13 +48,7 @@ pub async fn sync_inventory(state: &State, caller: &Caller, request: &SyncInvent
         context: json!({ "selection": selection, "selection_hash": identity }),
         items,
     };
-    Ok(state.operation_runs.start_sync(caller, sync).await?)
-}
-
-async fn gates(state: &State, workspace: WorkspaceId, tenant: TenantId) -> Result<()> {
-    let mut tx = state.db.workspace(workspace.uuid()).await?;
-    let tenant = store::tenant::find(&mut tx, workspace, tenant).await?.ok_or(Error::NotFound)?;
-    Ok(state_allows(Question::InventorySync, tenant.facts())?)
+    start_reading(state, caller, run).await
 }
 
 /// The types to read, foundations first. Types that give names to references are always read along: a normal form made

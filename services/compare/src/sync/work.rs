@@ -3,22 +3,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::id::{PolicyType, RunId, TenantId, WorkspaceId};
+use domain::id::PolicyType;
 use domain::json::canonical_hash;
 use domain::operability::Question;
 use domain::run::RunType;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use graph::{Client, Provider};
-use pb::operation::{ClaimedItem, ItemEffect, ItemOutcome, ItemState, OperationRun};
+use pb::operation::{ClaimedItem, ItemEffect, ItemOutcome, ItemState};
 use serde_json::json;
-use server::failure::Failure;
 use server::structure::to_struct;
-use server::{Chassis, StartError};
 use worker::{Ending, Handler, RunSession, WorkError};
 
+use super::claimed::{Open, away, open, scope_of};
 use super::{Reading, Scope, Tally, TypeRead, connect, read_type};
-use crate::client::OperationRuns;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::inventory::selection;
 use crate::names::{self, referable_kinds};
 use crate::state::State;
@@ -27,21 +25,13 @@ use crate::store;
 /// Types read side by side, once the names they need are known. The provider's pace is kept by its client.
 const TYPES_AT_ONCE: usize = 4;
 
-/// Starts to work on runs of `inventory.sync`, until the chassis drains.
-pub(crate) fn start(
-    chassis: &Chassis,
-    operation_runs: &OperationRuns,
-    runs_at_once: usize,
-    state: State,
-    provider: Provider,
-) -> std::result::Result<(), StartError> {
-    let handler = SyncWork { state, provider };
-    worker::start(chassis, operation_runs.upstream(), runs_at_once, vec![Box::new(handler)])
-}
-
-struct SyncWork {
-    state: State,
-    provider: Provider,
+/// The work of `inventory.sync`.
+#[derive(Debug)]
+pub(crate) struct SyncWork {
+    /// Tables and contracts.
+    pub(crate) state: State,
+    /// The way to tenants' providers.
+    pub(crate) provider: Provider,
 }
 
 #[tonic::async_trait]
@@ -148,28 +138,6 @@ impl Run<'_> {
     }
 }
 
-/// An item without an outcome.
-#[derive(Debug, Clone)]
-struct Open {
-    ordinal: i32,
-    policy_type: String,
-}
-
-fn open(claimed: &ClaimedItem) -> Option<Open> {
-    let item = claimed.item.as_ref()?;
-    let is_open = item.state() == ItemState::Pending;
-    is_open.then(|| Open { ordinal: item.ordinal, policy_type: item.policy_type.clone() })
-}
-
-fn scope_of(run: &OperationRun) -> std::result::Result<Scope, WorkError> {
-    let unreadable = |_| WorkError::Failed("the run names no workspace and tenant that can be read".to_owned());
-    Ok(Scope {
-        workspace_id: run.workspace_id.parse::<WorkspaceId>().map_err(unreadable)?,
-        tenant_id: run.tenant_id.parse::<TenantId>().map_err(unreadable)?,
-        run_id: run.run_id.parse::<RunId>().map_err(unreadable)?,
-    })
-}
-
 /// Which types need an approval. Not being allowed to know is no reason not to read.
 async fn approval_required(client: &Client) -> Option<BTreeSet<PolicyType>> {
     match graph::approval_required(client).await {
@@ -201,15 +169,4 @@ fn outcome(item: &Open, tally: &Tally) -> std::result::Result<ItemOutcome, WorkE
     }));
     let detail = detail.map_err(|why| WorkError::Failed(why.to_string()))?;
     Ok(ItemOutcome { ordinal: item.ordinal, detail: Some(detail), ..ItemOutcome::default() })
-}
-
-/// The database is what can be away here; a defect is one of this release, and another try would meet it again.
-fn away(error: Error) -> WorkError {
-    let failure = Failure::from(error);
-    let text =
-        format!("{failure}: {}", std::error::Error::source(&failure).map(ToString::to_string).unwrap_or_default());
-    match failure.category() {
-        server::Category::Unavailable => WorkError::Away(text),
-        _ => WorkError::Failed(text),
-    }
 }

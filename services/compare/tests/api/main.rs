@@ -9,6 +9,7 @@ mod issuer;
 
 mod access;
 mod compare;
+mod directory;
 mod export;
 mod fake_runs;
 mod fill;

@@ -7,6 +7,7 @@ use clap::Parser as _;
 use compare_service::config::Args;
 use compare_service::serve;
 use pb::compare::compare_service_client::CompareServiceClient;
+use pb::directory::directory_service_client::DirectoryServiceClient;
 use pb::inventory::inventory_service_client::InventoryServiceClient;
 use pb::tenant::tenant_service_client::TenantServiceClient;
 use pb::workspace::workspace_service_client::WorkspaceServiceClient;
@@ -192,6 +193,10 @@ impl Caller<'_> {
 
     pub(crate) fn inventory(&self) -> InventoryServiceClient<Transport> {
         InventoryServiceClient::new(self.transport())
+    }
+
+    pub(crate) fn directory(&self) -> DirectoryServiceClient<Transport> {
+        DirectoryServiceClient::new(self.transport())
     }
 
     pub(crate) fn compare(&self) -> CompareServiceClient<Transport> {

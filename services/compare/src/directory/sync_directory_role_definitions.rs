@@ -1,0 +1,18 @@
+//! Starts `directory_role_definitions.sync` for a tenant.
+
+use domain::run::RunType;
+use server::caller::Caller;
+
+use super::{Collection, DirectorySyncAsked, sync};
+use crate::client::Started;
+use crate::error::Result;
+use crate::state::State;
+
+/// Starts it, or finds the active one.
+pub async fn sync_directory_role_definitions(
+    state: &State,
+    caller: &Caller,
+    asked: DirectorySyncAsked,
+) -> Result<Started> {
+    sync(state, caller, asked, RunType::DirectoryRoleDefinitionsSync, &Collection::OF_ROLE_DEFINITIONS).await
+}

@@ -1,0 +1,18 @@
+//! The work of this service, by run type. Whoever works on a new type is named here.
+
+use graph::Provider;
+use worker::Handler;
+
+use crate::directory::DirectoryWork;
+use crate::state::State;
+use crate::sync::SyncWork;
+
+/// One handler for each run type this service works on.
+pub(crate) fn handlers(state: &State, provider: &Provider) -> Vec<Box<dyn Handler>> {
+    let (state, provider) = (state.clone(), provider.clone());
+    vec![
+        Box::new(DirectoryWork::groups(state.clone(), provider.clone())),
+        Box::new(DirectoryWork::role_definitions(state.clone(), provider.clone())),
+        Box::new(SyncWork { state, provider }),
+    ]
+}
