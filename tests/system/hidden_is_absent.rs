@@ -88,6 +88,24 @@ const QUESTIONS: &[Question] = &[
         callers: OUTSIDER,
     },
     Question {
+        what: "a selected tenant",
+        method: "tenantatlas.tenant.v1.TenantService/GetSelectedTenant",
+        request: r#"{"workspace_id": "$workspace"}"#,
+        callers: OUTSIDER,
+    },
+    Question {
+        what: "a selected tenant to be cleared",
+        method: "tenantatlas.tenant.v1.TenantService/ClearSelectedTenant",
+        request: r#"{"request_id": "$new", "workspace_id": "$workspace"}"#,
+        callers: OUTSIDER,
+    },
+    Question {
+        what: "a tenant to be selected",
+        method: "tenantatlas.tenant.v1.TenantService/SelectTenant",
+        request: r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        callers: BOTH,
+    },
+    Question {
         what: "a tenant",
         method: "tenantatlas.tenant.v1.TenantService/GetTenant",
         request: r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,
@@ -190,5 +208,5 @@ async fn what_is_reserved_to_services_is_refused_whether_it_exists_or_not(world:
 
 /// Whether a request names a workspace and nothing else.
 fn names_a_workspace_only(request: &str) -> bool {
-    request.matches('$').count() == 1 && request.contains("$workspace")
+    request.matches('$').count() - request.matches("$new").count() == 1 && request.contains("$workspace")
 }

@@ -12,6 +12,7 @@ pub mod member;
 pub mod policy_version;
 pub mod provider_connection;
 pub mod request;
+pub mod selected_tenant;
 pub mod subject;
 pub mod sync;
 pub mod tenant;

@@ -1,23 +1,29 @@
 //! TenantService: tenants and how the provider is reached for them.
 
 mod batch_evaluate_operability;
+mod clear_selected_tenant;
 mod evaluate_operability;
 mod get_provider_connection;
+mod get_selected_tenant;
 mod get_tenant;
 mod list_tenant_actions;
 mod list_tenants;
 mod register_tenant;
 mod search_tenants;
+mod select_tenant;
 mod set_provider_connection;
 
 pub use batch_evaluate_operability::{Check, MAX_CHECKS, Outcome, batch_evaluate_operability};
+pub use clear_selected_tenant::{ClearSelectedTenant, clear_selected_tenant};
 pub use evaluate_operability::evaluate_operability;
 pub use get_provider_connection::get_provider_connection;
+pub use get_selected_tenant::{Selection, get_selected_tenant};
 pub use get_tenant::get_tenant;
 pub use list_tenant_actions::list_tenant_actions;
 pub use list_tenants::list_tenants;
 pub use register_tenant::{RegisterTenant, register_tenant};
 pub use search_tenants::{MAX_QUERY_CHARS, Place, search_tenants};
+pub use select_tenant::{SelectTenant, select_tenant};
 pub use set_provider_connection::{SetProviderConnection, checked_route, set_provider_connection};
 
 /// The most characters of a domain name.

@@ -152,6 +152,24 @@ pub(super) const ROWS: &[Row] = &[
         HIDDEN,
     ),
     row(
+        "tenantatlas.tenant.v1.TenantService/SelectTenant",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.tenant.v1.TenantService/GetSelectedTenant",
+        r#"{"workspace_id": "$workspace"}"#,
+        ".N ooooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.tenant.v1.TenantService/ClearSelectedTenant",
+        r#"{"request_id": "$new", "workspace_id": "$workspace"}"#,
+        ".N ooooo UoN",
+        HIDDEN,
+    ),
+    row(
         "tenantatlas.tenant.v1.TenantService/EvaluateOperability",
         r#"{"workspace_id": "$workspace", "tenant_id": "$source", "lane": "OPERABILITY_LANE_TENANT_BOUND",
             "question": "OPERABILITY_QUESTION_ARCHIVE"}"#,

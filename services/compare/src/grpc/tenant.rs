@@ -8,10 +8,10 @@ use tonic::{Request, Response, Status};
 
 use super::Api;
 use super::convert::operability::{parse_checks, parse_lane, parse_listed_lane, parse_question, to_action, to_outcome};
-use super::convert::tenant::{to_provider_connection, to_tenant};
+use super::convert::tenant::{to_provider_connection, to_selection, to_tenant};
 use crate::tenant::{
-    self, Check, MAX_ADDRESS_CHARS, MAX_DOMAIN_CHARS, MAX_QUERY_CHARS, RegisterTenant, SetProviderConnection,
-    checked_route,
+    self, Check, ClearSelectedTenant, MAX_ADDRESS_CHARS, MAX_DOMAIN_CHARS, MAX_QUERY_CHARS, RegisterTenant,
+    SelectTenant, SetProviderConnection, checked_route,
 };
 use crate::workspace::MAX_NAME_CHARS;
 
@@ -80,6 +80,45 @@ impl TenantService for Api {
             tenant::search_tenants(&self.state, &caller, workspace, &searched, &page).await?;
         let tenants = tenants.iter().map(to_tenant).collect();
         Ok(Response::new(wire::SearchTenantsResponse { tenants, next_page_token }))
+    }
+
+    async fn select_tenant(
+        &self,
+        request: Request<wire::SelectTenantRequest>,
+    ) -> Result<Response<wire::SelectTenantResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.get_ref();
+        let asked = SelectTenant {
+            request_id: fields::id("request_id", &message.request_id)?,
+            workspace_id: fields::id("workspace_id", &message.workspace_id)?,
+            tenant_id: fields::id("tenant_id", &message.tenant_id)?,
+        };
+        let tenant = tenant::select_tenant(&self.state, &caller, &asked).await?;
+        Ok(Response::new(wire::SelectTenantResponse { tenant: Some(to_tenant(&tenant)) }))
+    }
+
+    async fn get_selected_tenant(
+        &self,
+        request: Request<wire::GetSelectedTenantRequest>,
+    ) -> Result<Response<wire::GetSelectedTenantResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let workspace = fields::id("workspace_id", &request.get_ref().workspace_id)?;
+        let selection = tenant::get_selected_tenant(&self.state, &caller, workspace).await?;
+        Ok(Response::new(to_selection(selection)))
+    }
+
+    async fn clear_selected_tenant(
+        &self,
+        request: Request<wire::ClearSelectedTenantRequest>,
+    ) -> Result<Response<wire::ClearSelectedTenantResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.get_ref();
+        let asked = ClearSelectedTenant {
+            request_id: fields::id("request_id", &message.request_id)?,
+            workspace_id: fields::id("workspace_id", &message.workspace_id)?,
+        };
+        tenant::clear_selected_tenant(&self.state, &caller, &asked).await?;
+        Ok(Response::new(wire::ClearSelectedTenantResponse {}))
     }
 
     async fn evaluate_operability(

@@ -23,6 +23,7 @@ mod outbox;
 mod preflight;
 mod races;
 mod scale;
+mod selection;
 mod sync;
 mod sync_faults;
 mod sync_tenants;

@@ -6,6 +6,7 @@ use server::fields;
 
 use crate::store::provider_connection::ProviderConnection;
 use crate::store::tenant::Tenant;
+use crate::tenant::Selection;
 
 /// A tenant.
 pub fn to_tenant(tenant: &Tenant) -> wire::Tenant {
@@ -27,6 +28,24 @@ fn to_lifecycle(lifecycle: Lifecycle) -> wire::TenantLifecycle {
         Lifecycle::Onboarding => wire::TenantLifecycle::Onboarding,
         Lifecycle::Active => wire::TenantLifecycle::Active,
         Lifecycle::Archived => wire::TenantLifecycle::Archived,
+    }
+}
+
+/// What became of what the caller selected.
+pub fn to_selection(selection: Selection) -> wire::GetSelectedTenantResponse {
+    match selection {
+        Selection::None => wire::GetSelectedTenantResponse::default(),
+        Selection::Current(tenant) => {
+            wire::GetSelectedTenantResponse { tenant: Some(to_tenant(&tenant)), cleared: None }
+        }
+        Selection::Stale { denied, selected_at } => {
+            let cleared = wire::StaleSelection {
+                reason: denied.reason.as_str().to_owned(),
+                guidance: denied.guidance,
+                selected_time: Some(fields::to_timestamp(selected_at)),
+            };
+            wire::GetSelectedTenantResponse { tenant: None, cleared: Some(cleared) }
+        }
     }
 }
 
