@@ -10,6 +10,7 @@ mod hidden_is_absent;
 mod mtls;
 mod roundtrip;
 mod secrets;
+mod spec_148;
 mod spec_264;
 mod tour;
 mod watch;
