@@ -158,7 +158,7 @@ async fn what_is_selected_is_remembered_per_user_and_workspace() {
     }
     assert_eq!((selected(&ada, &other).await, selected(&bob, &one).await), (Some(west), Some(south.clone())));
     // Whoever leaves the workspace leaves the memory behind.
-    let leave = RemoveWorkspaceMemberRequest { workspace_id: one.clone(), subject: "bob".into() };
+    let leave = RemoveWorkspaceMemberRequest { request_id: fresh(), workspace_id: one.clone(), subject: "bob".into() };
     ada.workspaces().remove_workspace_member(leave).await.unwrap();
     ada.let_in(&one, "bob", Role::Readonly).await;
     ada.entitle(&one, &south, "bob", Role::Readonly).await;
