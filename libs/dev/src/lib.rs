@@ -8,6 +8,7 @@ pub mod client;
 pub mod demo;
 pub mod issuer;
 pub mod job;
+pub mod manifests;
 pub mod paths;
 pub mod persona;
 pub mod scene;

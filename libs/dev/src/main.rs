@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use dev::demo::{self, DemoArgs};
 use dev::persona::Persona;
-use dev::{check, token, up};
+use dev::{check, manifests, token, up};
 
 /// TenantAtlas for developers.
 #[derive(Parser)]
@@ -32,6 +32,8 @@ enum Command {
     },
     /// Check form and lints.
     Lint,
+    /// Render what is in k8s/ and have it judged: by our rules, Kubernetes's schemas and checkov.
+    Manifests,
     /// Print figures of the system on this machine, against peers and limits.
     Bench {
         /// Names of benchmarks; all without any.
@@ -69,6 +71,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Test { arguments } => return check::run(&arguments).await,
         Command::Lint => return check::lint().await,
+        Command::Manifests => return manifests::run().await,
         Command::Bench { names } => return check::bench(&names).await,
         Command::Token { persona } => println!("{}", token::of_running_stack(persona)?),
     }
