@@ -100,6 +100,7 @@ impl World {
         let owner = scene.stack.session(Persona::Owner)?;
         let tenants = [scene.source.tenant_id.clone(), scene.target.tenant_id.clone()];
         let own = names(&owner, &scene.workspace_id, tenants).await?;
+        job::entitle(&owner, &scene.workspace_id, &own["onboarded"]).await?;
 
         // Another workspace, about the same provider's tenants, of somebody none of the personas has anything to do with.
         let stranger = PersonaClaims { sub: "stranger@elsewhere.example".into(), name: "Stella Stranger".into() };
@@ -131,7 +132,7 @@ impl World {
     }
 
     /// A request, with things of this place for `$workspace`, `$source`, `$target`; below them `$run` and `$promotion` (runs
-    /// that have ended), `$object` (a scope tag) with a `$version` and its `$content`, `$subject`; and `$selection`.
+    /// that have ended), `$onboarding` (one of `$onboarded`, cancelled), `$object` (a scope tag) with a `$version` and its `$content`, `$subject`; and `$selection`.
     pub(super) fn request(&self, template: &str, place: Place) -> String {
         let (own, foreign, invented) = (&self.own, &self.foreign, &self.invented);
         let (workspace, tenants, details) = match place {
@@ -282,12 +283,15 @@ async fn names(owner: &Session, workspace: &str, tenants: [String; 2]) -> Result
         .versions
         .pop()
         .context("a synced object has a version")?;
+    let (onboarding, onboarded) = cancelled_onboarding(owner, workspace).await?;
     Ok(Names::from([
         ("workspace", workspace.to_owned()),
         ("source", source),
         ("target", target),
         ("run", synced.run_id),
         ("promotion", promotion.run_id),
+        ("onboarding", onboarding),
+        ("onboarded", onboarded),
         ("object", object),
         ("version", version.policy_version_id),
         ("subject", subject),
@@ -315,4 +319,29 @@ async fn promote_one(session: &Session, selection: &CompareSelection) -> Result<
     let preflight = job::preflight(session, &selection).await?;
     let run = job::execute(session, &selection, &preflight).await?.run.context("a promotion starts")?;
     job::wait_for_end(session, &run.run_id).await
+}
+
+/// An onboarding that whoever may is told cannot be gone on with, and its tenant.
+async fn cancelled_onboarding(session: &Session, workspace: &str) -> Result<(String, String)> {
+    use pb::tenant::start_onboarding_request::Subject;
+    let identity = pb::tenant::TenantIdentity {
+        name: "Given up".into(),
+        external_tenant_id: uuid::Uuid::now_v7().to_string(),
+        ..Default::default()
+    };
+    let start = pb::tenant::StartOnboardingRequest {
+        request_id: job::request_id(),
+        workspace_id: workspace.to_owned(),
+        subject: Some(Subject::NewTenant(identity)),
+    };
+    let started = session.tenants().start_onboarding(start).await?.into_inner().onboarding;
+    let started = started.context("a started onboarding is returned")?;
+    let cancel = pb::tenant::CancelOnboardingRequest {
+        request_id: job::request_id(),
+        workspace_id: workspace.to_owned(),
+        onboarding_id: started.onboarding_id.clone(),
+        version: started.version,
+    };
+    session.tenants().cancel_onboarding(cancel).await?;
+    Ok((started.onboarding_id, started.tenant_id))
 }

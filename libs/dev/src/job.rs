@@ -92,6 +92,12 @@ pub async fn register_tenant(owner: &Session, workspace_id: &str, name: &str, pr
             credential_reference: provider.credential_reference.clone(),
         })
         .await?;
+    entitle(owner, workspace_id, &tenant.tenant_id).await?;
+    Ok(tenant)
+}
+
+/// Entitles every persona that should see it to a tenant of the owner.
+pub async fn entitle(owner: &Session, workspace_id: &str, tenant_id: &str) -> Result<()> {
     for persona in Persona::ALL.into_iter().filter(|persona| *persona != Persona::Owner) {
         if let Some(role) = persona.tenant_role() {
             owner
@@ -99,14 +105,14 @@ pub async fn register_tenant(owner: &Session, workspace_id: &str, name: &str, pr
                 .set_tenant_role(SetTenantRoleRequest {
                     request_id: request_id(),
                     workspace_id: workspace_id.to_owned(),
-                    tenant_id: tenant.tenant_id.clone(),
+                    tenant_id: tenant_id.to_owned(),
                     subject: persona.subject(),
                     role: role.into(),
                 })
                 .await?;
         }
     }
-    Ok(tenant)
+    Ok(())
 }
 
 /// Starts an inventory sync of every policy type.

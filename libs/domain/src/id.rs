@@ -59,6 +59,8 @@ uuid_id! {
     RunItemId,
     /// An immutable captured content of a policy.
     PolicyVersionId,
+    /// An onboarding of a tenant.
+    OnboardingId,
     /// A configured connection of a tenant to its provider.
     ProviderConnectionId,
     /// What the caller of a mutation made up so that repeating it has no second effect.

@@ -16,7 +16,7 @@ mod state;
 pub use action::{Action, Offer, offers};
 pub use question::{Lane, Question};
 pub use reason::{Denied, Reason};
-pub use state::state_allows;
+pub use state::{onboarding_allows, state_allows};
 
 use crate::access::{self, ActorFacts};
 use crate::id::TenantId;

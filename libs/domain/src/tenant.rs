@@ -1,7 +1,10 @@
 //! The lifecycle of a tenant, its connection and the checkpoints of its onboarding: what is so. What that is good for
 //! decides [`crate::operability`].
 
+mod onboarding;
 pub mod search;
+
+pub use onboarding::OnboardingState;
 
 use std::fmt;
 use std::str::FromStr;

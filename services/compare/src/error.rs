@@ -39,6 +39,14 @@ pub enum Error {
     /// Nothing says how the provider is reached.
     #[error("the tenant has no provider connection: set one first")]
     ProviderConnectionMissing,
+    /// Somebody changed the onboarding since the version a change was made from.
+    #[error("{editor_name} has changed the onboarding meanwhile: look at it again, or resume it to take it over")]
+    OnboardingChanged {
+        /// Who changed it last.
+        editor_name: String,
+        /// Its version now.
+        version: i64,
+    },
     /// A tenant is not compared with itself.
     #[error("source and target must be different tenants")]
     SameTenant,
@@ -86,6 +94,9 @@ impl From<Error> for Failure {
             Error::TenantNotAvailable => gate("TENANT_NOT_AVAILABLE", "external_tenant_id", message),
             Error::NotOperable(denied) => not_operable(denied),
             Error::ProviderConnectionMissing => gate("PROVIDER_CONNECTION_MISSING", "tenant", message),
+            Error::OnboardingChanged { editor_name, version } => Failure::aborted("ONBOARDING_CHANGED", message)
+                .with("editor_name", editor_name)
+                .with("version", version.to_string()),
             Error::SameTenant => Failure::new(Category::InvalidArgument, "SAME_TENANT", message),
             Error::SubjectAmbiguous => gate("SUBJECT_AMBIGUOUS", "subject_key", message),
             Error::CompareChanged => Failure::aborted("COMPARE_CHANGED", message),

@@ -9,6 +9,7 @@ pub mod directory_sync;
 pub mod item;
 pub mod item_write;
 pub mod member;
+pub mod onboarding;
 pub mod policy_version;
 pub mod provider_connection;
 pub mod request;
@@ -17,6 +18,7 @@ pub mod subject;
 pub mod sync;
 pub mod tenant;
 pub mod tenant_role;
+pub mod tenant_write;
 pub mod workspace;
 
 use domain::id::Hash;

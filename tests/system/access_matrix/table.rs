@@ -203,6 +203,60 @@ pub(super) const ROWS: &[Row] = &[
         ".N NNNNN NNN",
     )
     .found_everywhere(".N NNNNN oNN"),
+    row(
+        "tenantatlas.tenant.v1.TenantService/StartOnboarding",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "new_tenant": {"name": "Matrix", "external_tenant_id": "$new"}}"#,
+        ".N CCCoo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.tenant.v1.TenantService/StartOnboarding",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        ".N NCCff UfN",
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.tenant.v1.TenantService/GetOnboarding",
+        r#"{"workspace_id": "$workspace", "onboarding_id": "$onboarding"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.tenant.v1.TenantService/ListOnboardings",
+        r#"{"workspace_id": "$workspace"}"#,
+        ".N ooooo UoN",
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.tenant.v1.TenantService/ResumeOnboarding",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "onboarding_id": "$onboarding"}"#,
+        ".N NCCff UfN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.tenant.v1.TenantService/AdvanceOnboarding",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "onboarding_id": "$onboarding", "version": "1",
+            "identify_tenant": {"name": "Matrix", "external_tenant_id": "$new"}}"#,
+        ".N NCCff UfN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.tenant.v1.TenantService/CompleteOnboarding",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "onboarding_id": "$onboarding", "version": "1"}"#,
+        ".N NCCff UfN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.tenant.v1.TenantService/CancelOnboarding",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "onboarding_id": "$onboarding", "version": "1"}"#,
+        ".N NCCff UfN",
+        HIDDEN,
+        HIDDEN,
+    ),
     // InventoryService
     row(
         "tenantatlas.inventory.v1.InventoryService/SyncInventory",

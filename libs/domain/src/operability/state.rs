@@ -4,7 +4,7 @@
 use super::question::Question;
 use super::reason::{Denied, Reason};
 use crate::tenant::Lifecycle::{Active, Archived, Draft, Onboarding};
-use crate::tenant::{Connection, TenantFacts};
+use crate::tenant::{Connection, OnboardingState, TenantFacts};
 
 /// Whether the tenant's state allows it, whoever asks. By itself for decisions whose actor was authorised before, such as a
 /// preflight; otherwise [`super::evaluate`] is the question to ask.
@@ -101,5 +101,18 @@ pub fn state_allows(question: Question, facts: TenantFacts) -> Result<(), Denied
             Draft | Onboarding => not(Reason::LifecycleMismatch, "Complete its onboarding first."),
             Archived => not(Reason::LifecycleMismatch, "The tenant is archived. Restore it first."),
         },
+    }
+}
+
+/// Whether an onboarding can be gone on with, as a record of its own: its tenant may be in another one by now.
+///
+/// # Errors
+/// Why not, with what would help.
+pub fn onboarding_allows(state: OnboardingState) -> Result<(), Denied> {
+    let not = |guidance: &str| Err(Denied::because(Reason::OnboardingNotResumable, guidance));
+    match state {
+        OnboardingState::InProgress => Ok(()),
+        OnboardingState::Completed => not("This onboarding is complete."),
+        OnboardingState::Cancelled => not("This onboarding was cancelled. Start a new one."),
     }
 }

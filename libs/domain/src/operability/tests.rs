@@ -108,6 +108,16 @@ fn resume_onboarding_eligibility() {
 }
 
 #[test]
+fn an_onboarding_that_has_ended_is_not_gone_on_with() {
+    use crate::tenant::OnboardingState;
+    for state in OnboardingState::ALL {
+        let refused = onboarding_allows(state).err().map(|no| no.reason);
+        let ended = state != OnboardingState::InProgress;
+        assert_eq!(refused, ended.then_some(Reason::OnboardingNotResumable), "{state}");
+    }
+}
+
+#[test]
 fn onboarding_completion_and_verification_have_capability_aware_and_lifecycle_aware_reasons() {
     let state = |question, lifecycle, connection| {
         state_allows(question, facts(lifecycle, connection)).map_err(|denied| denied.reason)

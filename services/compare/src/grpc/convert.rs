@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod directory;
 pub mod inventory;
+pub mod onboarding;
 pub mod operability;
 pub mod tenant;
 pub mod workspace;

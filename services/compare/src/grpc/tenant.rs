@@ -7,11 +7,12 @@ use server::fields::{self, Page, PageToken};
 use tonic::{Request, Response, Status};
 
 use super::Api;
+use super::convert::onboarding::{parse_change, parse_onboardings_asked, parse_start, parse_step, to_onboarding};
 use super::convert::operability::{parse_checks, parse_lane, parse_listed_lane, parse_question, to_action, to_outcome};
-use super::convert::tenant::{to_provider_connection, to_selection, to_tenant};
+use super::convert::tenant::{parse_route, to_provider_connection, to_selection, to_tenant};
 use crate::tenant::{
-    self, Check, ClearSelectedTenant, MAX_ADDRESS_CHARS, MAX_DOMAIN_CHARS, MAX_QUERY_CHARS, RegisterTenant,
-    SelectTenant, SetProviderConnection, checked_route,
+    self, Check, ClearSelectedTenant, MAX_DOMAIN_CHARS, MAX_QUERY_CHARS, RegisterTenant, SelectTenant,
+    SetProviderConnection,
 };
 use crate::workspace::MAX_NAME_CHARS;
 
@@ -172,11 +173,11 @@ impl TenantService for Api {
             request_id: fields::id("request_id", &message.request_id)?,
             workspace_id: fields::id("workspace_id", &message.workspace_id)?,
             tenant_id: fields::id("tenant_id", &message.tenant_id)?,
-            route: checked_route(
-                fields::text("base_url", &message.base_url, MAX_ADDRESS_CHARS)?,
-                fields::text("authority_url", &message.authority_url, MAX_ADDRESS_CHARS)?,
-                fields::text("client_id", &message.client_id, MAX_ADDRESS_CHARS)?,
-                fields::text("credential_reference", &message.credential_reference, MAX_ADDRESS_CHARS)?,
+            route: parse_route(
+                &message.base_url,
+                &message.authority_url,
+                &message.client_id,
+                &message.credential_reference,
             )?,
         };
         let connection = tenant::set_provider_connection(&self.state, &caller, &asked).await?;
@@ -195,5 +196,89 @@ impl TenantService for Api {
         let connection = tenant::get_provider_connection(&self.state, &caller, workspace, id).await?;
         let provider_connection = Some(to_provider_connection(&connection));
         Ok(Response::new(wire::GetProviderConnectionResponse { provider_connection }))
+    }
+
+    async fn start_onboarding(
+        &self,
+        request: Request<wire::StartOnboardingRequest>,
+    ) -> Result<Response<wire::StartOnboardingResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let asked = parse_start(request.into_inner())?;
+        let done = tenant::start_onboarding(&self.state, &caller, &asked).await?;
+        let (onboarding, tenant) = (Some(to_onboarding(&done)), Some(to_tenant(&done.tenant)));
+        Ok(Response::new(wire::StartOnboardingResponse { onboarding, tenant }))
+    }
+
+    async fn get_onboarding(
+        &self,
+        request: Request<wire::GetOnboardingRequest>,
+    ) -> Result<Response<wire::GetOnboardingResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.get_ref();
+        let workspace = fields::id("workspace_id", &message.workspace_id)?;
+        let id = fields::id("onboarding_id", &message.onboarding_id)?;
+        let found = tenant::get_onboarding(&self.state, &caller, workspace, id).await?;
+        Ok(Response::new(wire::GetOnboardingResponse { onboarding: Some(to_onboarding(&found)) }))
+    }
+
+    async fn list_onboardings(
+        &self,
+        request: Request<wire::ListOnboardingsRequest>,
+    ) -> Result<Response<wire::ListOnboardingsResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let asked = parse_onboardings_asked(request.get_ref())?;
+        let (found, next_page_token) = tenant::list_onboardings(&self.state, &caller, &asked).await?;
+        let onboardings = found.iter().map(to_onboarding).collect();
+        Ok(Response::new(wire::ListOnboardingsResponse { onboardings, next_page_token }))
+    }
+
+    async fn resume_onboarding(
+        &self,
+        request: Request<wire::ResumeOnboardingRequest>,
+    ) -> Result<Response<wire::ResumeOnboardingResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.get_ref();
+        let change = parse_change(&message.request_id, &message.workspace_id, &message.onboarding_id, None)?;
+        let done = tenant::resume_onboarding(&self.state, &caller, &change).await?;
+        Ok(Response::new(wire::ResumeOnboardingResponse { onboarding: Some(to_onboarding(&done)) }))
+    }
+
+    async fn advance_onboarding(
+        &self,
+        request: Request<wire::AdvanceOnboardingRequest>,
+    ) -> Result<Response<wire::AdvanceOnboardingResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.into_inner();
+        let version = Some(message.version);
+        let change = parse_change(&message.request_id, &message.workspace_id, &message.onboarding_id, version)?;
+        let step = parse_step(message.step)?;
+        let done = tenant::advance_onboarding(&self.state, &caller, &change, &step).await?;
+        Ok(Response::new(wire::AdvanceOnboardingResponse { onboarding: Some(to_onboarding(&done)) }))
+    }
+
+    async fn complete_onboarding(
+        &self,
+        request: Request<wire::CompleteOnboardingRequest>,
+    ) -> Result<Response<wire::CompleteOnboardingResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.get_ref();
+        let version = Some(message.version);
+        let change = parse_change(&message.request_id, &message.workspace_id, &message.onboarding_id, version)?;
+        let done = tenant::complete_onboarding(&self.state, &caller, &change).await?;
+        let (onboarding, tenant) = (Some(to_onboarding(&done)), Some(to_tenant(&done.tenant)));
+        Ok(Response::new(wire::CompleteOnboardingResponse { onboarding, tenant }))
+    }
+
+    async fn cancel_onboarding(
+        &self,
+        request: Request<wire::CancelOnboardingRequest>,
+    ) -> Result<Response<wire::CancelOnboardingResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.get_ref();
+        let version = Some(message.version);
+        let change = parse_change(&message.request_id, &message.workspace_id, &message.onboarding_id, version)?;
+        let done = tenant::cancel_onboarding(&self.state, &caller, &change).await?;
+        let (onboarding, tenant) = (Some(to_onboarding(&done)), Some(to_tenant(&done.tenant)));
+        Ok(Response::new(wire::CancelOnboardingResponse { onboarding, tenant }))
     }
 }

@@ -58,6 +58,10 @@ pub struct NewTenant<'a> {
     pub external_tenant_id: &'a str,
     /// Primary domain; may be empty.
     pub domain: &'a str,
+    /// Other names it is known by.
+    pub aliases: &'a [String],
+    /// Where it starts in its life: in service at once, or as a draft that is set up first.
+    pub lifecycle: Lifecycle,
 }
 
 const SELECT: &str = "
@@ -66,11 +70,11 @@ const SELECT: &str = "
             WHERE c.workspace_id = t.workspace_id AND c.tenant_id = t.id AND c.state <> 'disabled') AS connection
     FROM tenant.tenant t WHERE t.workspace_id = $1";
 
-/// Inserts an established tenant, in service at once. Runs into [`EXTERNAL_ID_UNIQUE`] when the workspace has it.
-pub async fn insert_active(conn: &mut PgConnection, workspace: WorkspaceId, new: &NewTenant<'_>) -> Result<Tenant> {
+/// Inserts a tenant. Runs into [`EXTERNAL_ID_UNIQUE`] when the workspace has it.
+pub async fn insert(conn: &mut PgConnection, workspace: WorkspaceId, new: &NewTenant<'_>) -> Result<Tenant> {
     let row = sqlx::query(
-        "INSERT INTO tenant.tenant (workspace_id, id, name, external_tenant_id, domain, lifecycle)
-         VALUES ($1, $2, $3, $4, $5, 'active')
+        "INSERT INTO tenant.tenant (workspace_id, id, name, external_tenant_id, domain, aliases, lifecycle)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
          RETURNING workspace_id, id, name, external_tenant_id, domain, aliases, lifecycle, version, created_at,
                    NULL AS connection",
     )
@@ -79,6 +83,8 @@ pub async fn insert_active(conn: &mut PgConnection, workspace: WorkspaceId, new:
     .bind(new.name)
     .bind(new.external_tenant_id)
     .bind(new.domain)
+    .bind(new.aliases)
+    .bind(new.lifecycle.as_str())
     .fetch_one(conn)
     .await?;
     read(&row)

@@ -2,15 +2,19 @@
 
 use domain::access::{Capability, Need, Role};
 use domain::id::{RequestId, TenantId, WorkspaceId};
+use domain::tenant::Lifecycle;
 use serde_json::json;
 use server::ambient;
 use server::caller::{Caller, User};
 
-use crate::answered::{Asked, was_answered_meanwhile};
-use crate::error::{Error, Result};
+use crate::answered::Asked;
+use crate::audit;
+use crate::client::NewAuditEvent;
+use crate::error::Result;
 use crate::state::State;
 use crate::store;
 use crate::store::tenant::{NewTenant, Tenant};
+use crate::tenant::external_id::{is_taken, taken_by};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -36,17 +40,14 @@ pub async fn register_tenant(state: &State, caller: &Caller, request: &RegisterT
         "name": request.name, "external_tenant_id": request.external_tenant_id, "domain": request.domain,
     });
     let asked = Asked::new(request.request_id, "RegisterTenant", &user.subject, body);
-    match insert(state, user, request, &asked).await {
+    let answer = insert(state, user, request, &asked).await;
+    match asked.settle(state, workspace, answer).await {
         // Somebody registered it between our look and our insert; perhaps this very request on another connection.
-        Err(error) if was_answered_meanwhile(&error) || is_registered(&error) => {
+        Err(error) if is_taken(&error) => {
             let mut tx = state.db.workspace(workspace.uuid()).await?;
-            if let Some(first) = asked.answer(&mut tx, workspace).await? {
-                return Ok(first);
-            }
-            match store::tenant::find_external(&mut tx, workspace, &request.external_tenant_id).await? {
-                Some(tenant) if actor.is_entitled_to(tenant.id) => Err(Error::TenantAlreadyRegistered(tenant.id)),
-                Some(_) => Err(Error::TenantNotAvailable),
-                None => Err(error),
+            match asked.answer(&mut tx, workspace).await? {
+                Some(first) => Ok(first),
+                None => Err(taken_by(&mut tx, &actor, workspace, &request.external_tenant_id).await?.unwrap_or(error)),
             }
         }
         answer => answer,
@@ -60,15 +61,27 @@ async fn insert(state: &State, user: &User, request: &RegisterTenant, asked: &As
         return Ok(first);
     }
     let id = TenantId(ambient::fresh_id());
-    let new =
-        NewTenant { id, name: &request.name, external_tenant_id: &request.external_tenant_id, domain: &request.domain };
-    let tenant = store::tenant::insert_active(&mut tx, workspace, &new).await?;
+    let new = NewTenant {
+        id,
+        name: &request.name,
+        external_tenant_id: &request.external_tenant_id,
+        domain: &request.domain,
+        aliases: &[],
+        // An established tenant, in service at once.
+        lifecycle: Lifecycle::Active,
+    };
+    let tenant = store::tenant::insert(&mut tx, workspace, &new).await?;
     store::tenant_role::put(&mut tx, workspace, id, &user.subject, Role::Owner).await?;
     asked.remember(&mut tx, workspace, &tenant).await?;
-    tx.commit().await?;
+    audit::put(&mut tx, &registered(user, &tenant)).await?;
+    audit::commit(state, tx).await?;
     Ok(tenant)
 }
 
-fn is_registered(error: &Error) -> bool {
-    matches!(error, Error::Store(error) if store::violates(error, store::tenant::EXTERNAL_ID_UNIQUE))
+/// What the trail is told of a tenant that came under management.
+pub(super) fn registered(user: &User, tenant: &Tenant) -> NewAuditEvent {
+    let told = json!({
+        "name": tenant.name, "external_tenant_id": tenant.external_tenant_id, "lifecycle": tenant.lifecycle,
+    });
+    audit::changed(user, tenant.workspace_id, Some(tenant.id), "tenant.registered", told)
 }

@@ -1,7 +1,8 @@
 //! Says how the provider is reached for a tenant.
 
-use domain::access::{Capability, Need};
+use domain::access::ActorFacts;
 use domain::id::{ProviderConnectionId, RequestId, TenantId, WorkspaceId};
+use domain::operability::{Lane, Question};
 use graph::{Connection, ConnectionError, CredentialReference, CredentialReferenceError, ProviderRules, RuleError};
 use serde_json::json;
 use server::ambient;
@@ -9,6 +10,7 @@ use server::caller::{Caller, User};
 use server::failure::Failure;
 use sqlx::PgConnection;
 
+use super::lifecycle::ask;
 use crate::answered::Asked;
 use crate::audit;
 use crate::client::NewAuditEvent;
@@ -38,17 +40,18 @@ pub async fn set_provider_connection(
     request: &SetProviderConnection,
 ) -> Result<ProviderConnection> {
     let (workspace, tenant) = (request.workspace_id, request.tenant_id);
-    let need = Need::OnTenant(tenant, Capability::ProviderConnectionManage);
-    let (user, _) = state.authorise(caller, workspace, &[tenant], &[need]).await?;
+    let needs = Question::ProviderConnectionChange.needs(tenant);
+    let (user, actor) = state.authorise(caller, workspace, &[tenant], &needs).await?;
     let body = json!({ "tenant_id": tenant, "route": request.route });
     let asked = Asked::new(request.request_id, "SetProviderConnection", &user.subject, body);
-    let answer = set(state, user, request, &asked).await;
+    let answer = set(state, user, &actor, request, &asked).await;
     asked.settle(state, workspace, answer).await
 }
 
 async fn set(
     state: &State,
     user: &User,
+    actor: &ActorFacts,
     request: &SetProviderConnection,
     asked: &Asked<'_>,
 ) -> Result<ProviderConnection> {
@@ -60,6 +63,7 @@ async fn set(
         return Ok(first);
     }
     let found = store::tenant::find(&mut tx, workspace, tenant).await?.ok_or(Error::NotFound)?;
+    ask(actor, &found, Lane::TenantBound, Question::ProviderConnectionChange)?;
     permit(&state.provider_rules, &found.external_tenant_id, &request.route)?;
     let before = store::provider_connection::find(&mut tx, workspace, tenant).await?.map(|before| before.id);
     let present = put(&mut tx, &found, &request.route).await?;
@@ -140,7 +144,11 @@ pub fn checked_route(
 
 /// Whether the operator allows this route for this tenant of the provider. The worker asks the same when it opens the connection;
 /// here it is told to whoever makes the mistake.
-fn permit(rules: &ProviderRules, external_tenant_id: &str, route: &Route) -> std::result::Result<(), Failure> {
+pub(super) fn permit(
+    rules: &ProviderRules,
+    external_tenant_id: &str,
+    route: &Route,
+) -> std::result::Result<(), Failure> {
     let credential = route
         .credential_reference
         .parse()

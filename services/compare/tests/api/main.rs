@@ -18,6 +18,7 @@ mod hidden;
 mod idempotent;
 mod inventory;
 mod lifecycles;
+mod onboarding;
 mod operability;
 mod outbox;
 mod preflight;

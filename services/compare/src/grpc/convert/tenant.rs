@@ -2,11 +2,12 @@
 
 use domain::tenant::{Connection, Lifecycle};
 use pb::tenant as wire;
+use server::failure::Failure;
 use server::fields;
 
-use crate::store::provider_connection::ProviderConnection;
+use crate::store::provider_connection::{ProviderConnection, Route};
 use crate::store::tenant::Tenant;
-use crate::tenant::Selection;
+use crate::tenant::{MAX_ADDRESS_CHARS, Selection, checked_route};
 
 /// A tenant.
 pub fn to_tenant(tenant: &Tenant) -> wire::Tenant {
@@ -47,6 +48,16 @@ pub fn to_selection(selection: Selection) -> wire::GetSelectedTenantResponse {
             wire::GetSelectedTenantResponse { tenant: None, cleared: Some(cleared) }
         }
     }
+}
+
+/// How the provider is reached, as a request says it.
+pub fn parse_route(base: &str, authority: &str, client: &str, credential: &str) -> Result<Route, Failure> {
+    checked_route(
+        fields::text("base_url", base, MAX_ADDRESS_CHARS)?,
+        fields::text("authority_url", authority, MAX_ADDRESS_CHARS)?,
+        fields::text("client_id", client, MAX_ADDRESS_CHARS)?,
+        fields::text("credential_reference", credential, MAX_ADDRESS_CHARS)?,
+    )
 }
 
 /// A provider connection.
