@@ -32,6 +32,8 @@ const ROOMS: &[Room] = &[
     },
     // Monitoring cannot call the provider because it does not link to it.
     Room { name: "operation-run-service", ours: &["domain", "pb", "pg", "server"], never: &["graph"] },
+    // A client like any other: what it knows of the system is the API.
+    Room { name: "atlasctl", ours: &["pb"], never: &["server", "domain", "pg", "graph", "sqlx"] },
     Room { name: "dev", ours: &["domain", "pb", "pg", "graph-emulator"], never: &["graph"] },
 ];
 

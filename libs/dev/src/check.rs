@@ -67,10 +67,11 @@ pub async fn run(arguments: &[String]) -> Result<ExitCode> {
     Ok(if status.success() && totals.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The packages whose binaries the stack runs.
-const PROCESSES: [&str; 4] = ["compare-service", "promotion-service", "operation-run-service", "graph-emulator"];
+/// The packages whose binaries the stack runs, and the command line for people who use it.
+const PROCESSES: [&str; 5] =
+    ["compare-service", "promotion-service", "operation-run-service", "graph-emulator", "atlasctl"];
 
-/// Builds every binary the stack runs.
+/// Builds every binary the stack runs, and the command line.
 ///
 /// `ATLAS_BUILT` says that somebody else has built them.
 pub async fn build_binaries() -> Result<()> {

@@ -1,0 +1,33 @@
+//! One file for each verb.
+
+use crate::app::App;
+use crate::cli::Command;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+pub(crate) mod audit;
+pub(crate) mod compare;
+pub(crate) mod context;
+pub(crate) mod preflight;
+pub(crate) mod promote;
+pub(crate) mod runs;
+pub(crate) mod sync;
+pub(crate) mod tenants;
+mod whoami;
+pub(crate) mod workspaces;
+
+/// Runs a command that speaks to the services.
+pub(crate) async fn run(app: &mut App, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Compare(args) => compare::run(app, &args).await,
+        Command::Preflight(args) => preflight::run(app, &args).await,
+        Command::Promote(args) => promote::run(app, &args).await,
+        Command::Runs(command) => runs::run(app, &command).await,
+        Command::Tenants(command) => tenants::run(app, &command).await,
+        Command::Sync(args) => sync::run(app, &args).await,
+        Command::Audit(command) => audit::run(app, &command).await,
+        Command::Workspaces(command) => workspaces::run(app, &command).await,
+        Command::Whoami => whoami::run(app).await,
+        Command::Context(_) | Command::Completions { .. } => unreachable!("these are run without a session"),
+    }
+}
