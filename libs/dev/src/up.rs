@@ -99,5 +99,10 @@ fn print_tour(scene: &Scene, running: &Running) -> Result<()> {
     println!("export WORKSPACE={}", running.workspace_id);
     println!("export SOURCE={} TARGET={}", running.source_tenant_id, running.target_tenant_id);
     println!("export SELECTION='{selection}'");
+    println!("\n  Or for the command line:\n");
+    println!(
+        "atlasctl context set demo --compare {} --promotion {} --operation-run {} \\\n  --workspace {} --token-command 'cargo dev token manager'",
+        endpoints.compare, endpoints.promotion, endpoints.operation_run, running.workspace_id
+    );
     Ok(())
 }

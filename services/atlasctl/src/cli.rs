@@ -85,7 +85,7 @@ pub(crate) enum Command {
     Preflight(preflight::PreflightArgs),
     /// Execute promotion: apply the ready subjects of the source tenant to the target tenant.
     Promote(promote::PromoteArgs),
-    /// Operations: list, get, watch, cancel.
+    /// Operations: list, get, explain, watch, cancel.
     #[command(subcommand)]
     Runs(runs::RunsCommand),
     /// Tenants of the workspace.

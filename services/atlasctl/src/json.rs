@@ -29,10 +29,10 @@ named! {
     audit: AuditEvent, ListAuditEventsResponse;
     compare: ComparedSubject, DiffSubjectResponse, GeneratePromotionPreflightResponse, PreflightSubject, PreviewCompareResponse;
     inventory: SyncInventoryResponse;
-    operation: CancelOperationRunResponse, ListOperationRunsResponse, OperationRun, OperationRunItem, WatchOperationRunsResponse;
+    operation: CancelOperationRunResponse, ExplainOperationRunResponse, ListOperationRunsResponse, OperationRun, OperationRunItem, WatchOperationRunsResponse;
     promotion: ExecutePromotionResponse;
-    tenant: ListTenantsResponse, Tenant;
-    workspace: ListWorkspacesResponse, Workspace;
+    tenant: ListTenantActionsResponse, ListTenantsResponse, SearchTenantsResponse, Tenant, TenantAction;
+    workspace: GetMyAccessResponse, ListWorkspacesResponse, Workspace;
 }
 
 /// The message as JSON.

@@ -83,7 +83,8 @@ mod tests {
     use super::*;
 
     fn sample() -> Table {
-        const COLUMNS: [Column; 3] = [Column::whole("ID"), Column::new("NAME"), Column::new("DOMAIN").on_screens_of(60)];
+        const COLUMNS: [Column; 3] =
+            [Column::whole("ID"), Column::new("NAME"), Column::new("DOMAIN").on_screens_of(60)];
         let mut table = Table::new(&COLUMNS);
         table.row(["0192-aa".into(), "A rather long name of a tenant".into(), "contoso.example".into()]);
         table.row(["0192-bb".into(), "Short".into(), String::new()]);

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use pb::compare::{CompareState, PromotionAction, Readiness};
-use pb::operation::{ItemEffect, ItemState, OperationRun, OperationRunOutcome, OperationRunStatus, RunFreshness};
+use pb::operation::{
+    ExplanationCode, ItemEffect, ItemState, OperationRun, OperationRunOutcome, OperationRunStatus, RunFreshness,
+};
 use pb::tenant::TenantLifecycle;
 use pb::workspace::Role;
 use prost_types::Timestamp;
@@ -23,6 +25,10 @@ pub(crate) fn status(status: OperationRunStatus) -> String {
 
 pub(crate) fn outcome(outcome: OperationRunOutcome) -> String {
     without("OPERATION_RUN_OUTCOME_", outcome.as_str_name())
+}
+
+pub(crate) fn explanation(code: ExplanationCode) -> String {
+    without("EXPLANATION_CODE_", code.as_str_name())
 }
 
 pub(crate) fn item_state(state: ItemState) -> String {

@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 mod cancel;
+mod explain;
 mod get;
 mod list;
 pub(crate) mod started;
@@ -18,6 +19,8 @@ pub(crate) enum RunsCommand {
     List(list::ListArgs),
     /// Show one operation, with the items that did not succeed.
     Get(get::GetArgs),
+    /// Say why an operation is not running, or not moving.
+    Explain(explain::ExplainArgs),
     /// Follow one operation to its end, or all of the workspace until Ctrl-C.
     ///
     /// An interrupted connection is taken up where it was cut. The exit code says how the operation ended.
@@ -31,6 +34,7 @@ pub(crate) async fn run(app: &mut App, command: &RunsCommand) -> Result<Exit, Fa
     match command {
         RunsCommand::List(args) => list::run(app, args).await,
         RunsCommand::Get(args) => get::run(app, args).await,
+        RunsCommand::Explain(args) => explain::run(app, args).await,
         RunsCommand::Watch(args) => watch::run(app, args).await,
         RunsCommand::Cancel(args) => cancel::run(app, args).await,
     }

@@ -1,13 +1,16 @@
 //! `atlasctl tenants`.
 
 use clap::Subcommand;
-use pb::tenant::{ListTenantsResponse, Tenant};
+use pb::tenant::{
+    ListTenantActionsRequest, ListTenantsResponse, SearchTenantsRequest, SearchTenantsResponse, Tenant, TenantAction,
+};
 
 use crate::app::App;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::session::call;
 use crate::table::{Column, Table};
-use crate::{resolve, words};
+use crate::{page, resolve, words};
 
 #[derive(Subcommand)]
 pub(crate) enum TenantsCommand {
@@ -18,10 +21,18 @@ pub(crate) enum TenantsCommand {
         /// Its name, domain or id.
         tenant: String,
     },
-    /// Find tenants whose name, domain or id contains a text, in any case.
+    /// Find tenants by a part of their name, domain or id, in whatever state of life.
     Search {
-        /// The text.
+        /// The part.
         text: String,
+        /// At most this many.
+        #[arg(long, value_name = "COUNT", default_value_t = 50)]
+        limit: usize,
+    },
+    /// Say what you can do with a tenant, and why not the rest.
+    Actions {
+        /// Its name, domain or id.
+        tenant: String,
     },
 }
 
@@ -29,42 +40,80 @@ pub(crate) enum TenantsCommand {
 pub(crate) async fn run(app: &App, command: &TenantsCommand) -> Result<Exit, Failure> {
     let workspace_id = resolve::workspace(app).await?;
     match command {
-        TenantsCommand::List => list(app, resolve::tenants(app, &workspace_id).await?)?,
+        TenantsCommand::List => {
+            let tenants = resolve::tenants(app, &workspace_id).await?;
+            let whole = ListTenantsResponse { tenants: tenants.clone(), ..Default::default() };
+            app.show(&whole, &tenants, || app.table(&table(&tenants)))?;
+        }
         TenantsCommand::Get { tenant } => {
             let tenant = resolve::tenant(app, &workspace_id, tenant).await?;
             app.show_one(&tenant, || described(&tenant))?;
         }
-        TenantsCommand::Search { text } => {
-            let mut tenants = resolve::tenants(app, &workspace_id).await?;
-            tenants.retain(|tenant| contains(tenant, text));
-            list(app, tenants)?;
+        TenantsCommand::Search { text, limit } => {
+            let tenants = search(app, &workspace_id, text, *limit).await?;
+            let whole = SearchTenantsResponse { tenants: tenants.clone(), ..Default::default() };
+            app.show(&whole, &tenants, || app.table(&table(&tenants)))?;
+        }
+        TenantsCommand::Actions { tenant } => {
+            let tenant_id = resolve::tenant(app, &workspace_id, tenant).await?.tenant_id;
+            let request = ListTenantActionsRequest { workspace_id, tenant_id };
+            let answer = call!(app.session, tenants.list_tenant_actions, request)?;
+            app.show(&answer, &answer.actions, || app.table(&actions(&answer.actions)))?;
         }
     }
     Ok(Exit::Done)
 }
 
-fn list(app: &App, tenants: Vec<Tenant>) -> Result<(), Failure> {
-    let whole = ListTenantsResponse { tenants: tenants.clone(), ..Default::default() };
-    app.show(&whole, &tenants, || {
-        const COLUMNS: [Column; 5] = [
-            Column::new("NAME"),
-            Column::whole("ID"),
-            Column::whole("LIFECYCLE"),
-            Column::whole("CONNECTED").on_screens_of(80),
-            Column::new("DOMAIN").on_screens_of(100),
-        ];
-        let mut table = Table::new(&COLUMNS);
-        for tenant in &tenants {
-            table.row([
-                tenant.name.clone(),
-                tenant.tenant_id.clone(),
-                words::lifecycle(tenant.lifecycle()),
-                yes(tenant.provider_connected),
-                tenant.domain.clone(),
-            ]);
-        }
-        app.table(&table)
+async fn search(app: &App, workspace_id: &str, text: &str, limit: usize) -> Result<Vec<Tenant>, Failure> {
+    page::collect(limit, async |page_size, page_token| {
+        let (workspace_id, query) = (workspace_id.to_owned(), text.to_owned());
+        let request = SearchTenantsRequest { workspace_id, query, page_size, page_token };
+        let page = call!(app.session, tenants.search_tenants, request)?;
+        Ok((page.tenants, page.next_page_token))
     })
+    .await
+}
+
+fn table(tenants: &[Tenant]) -> Table {
+    const COLUMNS: [Column; 5] = [
+        Column::new("NAME"),
+        Column::whole("ID"),
+        Column::whole("LIFECYCLE"),
+        Column::whole("CONNECTED").on_screens_of(80),
+        Column::new("DOMAIN").on_screens_of(100),
+    ];
+    let mut table = Table::new(&COLUMNS);
+    for tenant in tenants {
+        table.row([
+            tenant.name.clone(),
+            tenant.tenant_id.clone(),
+            words::lifecycle(tenant.lifecycle()),
+            yes(tenant.provider_connected),
+            tenant.domain.clone(),
+        ]);
+    }
+    table
+}
+
+fn actions(actions: &[TenantAction]) -> Table {
+    const COLUMNS: [Column; 4] = [
+        Column::new("ACTION"),
+        Column::whole("ENABLED"),
+        Column::new("REASON"),
+        Column::new("WHAT WOULD HELP").on_screens_of(90),
+    ];
+    let mut table = Table::new(&COLUMNS);
+    for action in actions {
+        let outcome = action.outcome.clone().unwrap_or_default();
+        let missing = Some(outcome.missing_capability).filter(|missing| !missing.is_empty());
+        table.row([
+            action.label.clone(),
+            yes(outcome.allowed == Some(true)),
+            missing.map_or(outcome.reason.clone(), |missing| format!("{}: {missing}", outcome.reason)),
+            outcome.guidance,
+        ]);
+    }
+    table
 }
 
 fn described(tenant: &Tenant) -> String {
@@ -85,11 +134,4 @@ fn described(tenant: &Tenant) -> String {
 
 fn yes(fact: bool) -> String {
     if fact { "yes" } else { "no" }.to_owned()
-}
-
-fn contains(tenant: &Tenant, text: &str) -> bool {
-    let text = text.trim().to_lowercase();
-    [&tenant.name, &tenant.domain, &tenant.tenant_id, &tenant.external_tenant_id]
-        .iter()
-        .any(|part| part.to_lowercase().contains(&text))
 }

@@ -1,7 +1,7 @@
 //! `atlasctl whoami`: who the services take the caller for, and what that opens.
 
-use pb::workspace::{ListWorkspaceMembersRequest, Role, Workspace};
-use serde_json::{Value, json};
+use pb::workspace::{Access, GetMyAccessRequest, GetMyAccessResponse, Workspace};
+use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use crate::app::{self, App};
@@ -9,58 +9,98 @@ use crate::cli::Format;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::session::call;
-use crate::{ambient, page, resolve, words};
+use crate::table::one_line;
+use crate::token::Token;
+use crate::{ambient, json, page, resolve, words};
 
-/// Runs the command. The first call proves the token: what it says of itself is only read.
+/// Runs the command. The first call proves the token; what it says of itself is only read.
 pub(crate) async fn run(app: &App) -> Result<Exit, Failure> {
     let workspaces = resolve::workspaces(app).await?;
-    let claims = app.session.token().and_then(crate::token::Token::claims).unwrap_or_default();
-    let claim = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let expires = claims.get("exp").and_then(Value::as_i64);
-    let roles = tenant_roles(app, &workspaces, &claim("sub")).await?;
-    let as_json = || {
-        let role = |role: &(String, Role)| json!({ "tenant": role.0, "role": words::role(role.1) });
-        let workspace = |w: &Workspace| json!({ "workspaceId": w.workspace_id, "name": w.name, "role": words::role(w.caller_role()) });
-        json!({
-            "context": app.context_name, "subject": claim("sub"), "name": claim("name"), "issuer": claim("iss"),
-            "workspaces": workspaces.iter().map(workspace).collect::<Vec<_>>(),
-            "tenantRoles": roles.iter().map(role).collect::<Vec<_>>(),
-        })
-    };
-    match app.format {
-        Format::Json => app::print_document(&as_json())?,
-        Format::Jsonl => app::print_line(&as_json())?,
-        Format::Table => {
-            let named = [claim("name"), claim("sub")].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
-            let mut text = format!("You           {}\n", shown(&named.join(", ")));
-            text += &format!("Token         {}{}\n", app.token_source, validity(expires, ambient::now()));
-            text += &format!("Issuer        {}\n", shown(&claim("iss")));
-            text += &format!("Context       {}\n", app.context_name.as_deref().unwrap_or("none"));
-            for (title, url) in [
-                ("compare", &app.context.compare),
-                ("promotion", &app.context.promotion),
-                ("operations", &app.context.operation_run),
-            ] {
-                text += &format!("  {title:<12}{}\n", url.as_deref().unwrap_or("-"));
-            }
-            text += if workspaces.is_empty() { "Workspaces    none\n" } else { "Workspaces\n" };
-            for workspace in &workspaces {
-                text += &format!("  {}: {}\n", workspace.name, words::role(workspace.caller_role()));
-            }
-            if !roles.is_empty() {
-                text += "Tenants of the workspace in use\n";
-            }
-            for (tenant, role) in &roles {
-                text += &format!("  {tenant}: {}\n", words::role(*role));
-            }
-            app::print(&text)?;
+    let access = access(app, &workspaces).await?;
+    let claims = app.session.token().and_then(Token::claims).unwrap_or_default();
+    if app.format != Format::Table {
+        let value = as_json(app, &claims, &workspaces, access);
+        return if app.format == Format::Json { app::print_document(&value) } else { app::print_line(&value) }
+            .map(|()| Exit::Done);
+    }
+    let mut text = identity(app, &claims, ambient::now());
+    text += if workspaces.is_empty() { "Workspaces    none\n" } else { "Workspaces\n" };
+    for workspace in &workspaces {
+        text += &format!("  {}: {}\n", one_line(&workspace.name), words::role(workspace.caller_role()));
+    }
+    if let Some((workspace, access)) = &access {
+        let names = resolve::tenant_names(app, &workspace.workspace_id).await;
+        let name = |id: &String| names.get(id).unwrap_or(id).clone();
+        text += &format!("In {} you may\n  {}\n", one_line(&workspace.name), may(&access.capabilities));
+        for tenant in &access.tenants {
+            let named = one_line(&name(&tenant.tenant_id));
+            text += &format!("On {named} ({}) you may\n  {}\n", words::role(tenant.role()), may(&tenant.capabilities));
         }
     }
+    app::print(&text)?;
     Ok(Exit::Done)
 }
 
-fn shown(text: &str) -> &str {
-    if text.is_empty() { "-" } else { text }
+/// The caller's access to the workspace in use; none where no workspace is chosen.
+async fn access(app: &App, workspaces: &[Workspace]) -> Result<Option<(Workspace, Access)>, Failure> {
+    if app.workspace.is_none() && workspaces.len() != 1 {
+        return Ok(None);
+    }
+    let workspace_id = resolve::workspace(app).await?;
+    let Some(workspace) = workspaces.iter().find(|workspace| workspace.workspace_id == workspace_id) else {
+        return Ok(None);
+    };
+    let mut first = None;
+    let tenants = page::collect(usize::MAX, async |page_size, page_token| {
+        let request = GetMyAccessRequest { workspace_id: workspace_id.clone(), page_size, page_token };
+        let page = call!(app.session, workspaces.get_my_access, request)?;
+        let mut access = page.access.unwrap_or_default();
+        let tenants = std::mem::take(&mut access.tenants);
+        first.get_or_insert(access);
+        Ok((tenants, page.next_page_token))
+    })
+    .await?;
+    Ok(Some((workspace.clone(), Access { tenants, ..first.unwrap_or_default() })))
+}
+
+fn identity(app: &App, claims: &Map<String, Value>, now: OffsetDateTime) -> String {
+    let claim = |name: &str| claims.get(name).and_then(Value::as_str).map(one_line).unwrap_or_default();
+    let named: Vec<_> = [claim("name"), claim("sub")].into_iter().filter(|part| !part.is_empty()).collect();
+    let shown = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+    let endpoint = |url: &Option<String>| url.clone().unwrap_or_else(|| "-".to_owned());
+    [
+        ("You", shown(named.join(", "))),
+        ("Token", format!("{}{}", app.token_source, validity(claims.get("exp").and_then(Value::as_i64), now))),
+        ("Issuer", shown(claim("iss"))),
+        ("Context", app.context_name.clone().unwrap_or_else(|| "none".to_owned())),
+        ("  compare", endpoint(&app.context.compare)),
+        ("  promotion", endpoint(&app.context.promotion)),
+        ("  operations", endpoint(&app.context.operation_run)),
+    ]
+    .iter()
+    .map(|(title, value)| format!("{title:<14}{value}\n"))
+    .collect()
+}
+
+fn as_json(
+    app: &App,
+    claims: &Map<String, Value>,
+    workspaces: &[Workspace],
+    access: Option<(Workspace, Access)>,
+) -> Value {
+    let access = access.map(|(_, access)| GetMyAccessResponse { access: Some(access), ..Default::default() });
+    json!({
+        "context": app.context_name,
+        "subject": claims.get("sub"),
+        "name": claims.get("name"),
+        "issuer": claims.get("iss"),
+        "workspaces": workspaces.iter().map(json::of).collect::<Vec<_>>(),
+        "access": access.map(|access| json::of(&access)["access"].take()),
+    })
+}
+
+fn may(capabilities: &[String]) -> String {
+    if capabilities.is_empty() { "nothing".to_owned() } else { capabilities.join(", ") }
 }
 
 fn validity(expires: Option<i64>, now: OffsetDateTime) -> String {
@@ -72,25 +112,6 @@ fn validity(expires: Option<i64>, now: OffsetDateTime) -> String {
         120..7200 => format!(", good for {}m", left / 60),
         _ => format!(", good for {}h", left / 3600),
     }
-}
-
-/// The caller's roles on tenants of the workspace in use; none where no workspace is chosen.
-async fn tenant_roles(app: &App, workspaces: &[Workspace], subject: &str) -> Result<Vec<(String, Role)>, Failure> {
-    if app.workspace.is_none() && workspaces.len() != 1 {
-        return Ok(Vec::new());
-    }
-    let workspace_id = resolve::workspace(app).await?;
-    let members = page::collect(usize::MAX, async |page_size, page_token| {
-        let request = ListWorkspaceMembersRequest { workspace_id: workspace_id.clone(), page_size, page_token };
-        let page = call!(app.session, workspaces.list_workspace_members, request)?;
-        Ok((page.members, page.next_page_token))
-    })
-    .await?;
-    let Some(member) = members.into_iter().find(|member| member.subject == subject) else { return Ok(Vec::new()) };
-    let tenants = resolve::tenants(app, &workspace_id).await?;
-    let name = |id: &str| tenants.iter().find(|tenant| tenant.tenant_id == id).map(|tenant| tenant.name.clone());
-    let roles = member.tenant_roles.iter();
-    Ok(roles.map(|held| (name(&held.tenant_id).unwrap_or_else(|| held.tenant_id.clone()), held.role())).collect())
 }
 
 #[cfg(test)]

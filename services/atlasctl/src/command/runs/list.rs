@@ -99,6 +99,7 @@ impl FilterArgs {
             statuses: self.statuses.iter().map(|status| OperationRunStatus::from(*status).into()).collect(),
             outcomes: self.outcomes.iter().map(|outcome| OperationRunOutcome::from(*outcome).into()).collect(),
             initiator_subject: if self.mine { subject()? } else { String::new() },
+            ..Default::default()
         })
     }
 }
@@ -107,6 +108,9 @@ impl FilterArgs {
 pub(crate) struct ListArgs {
     #[command(flatten)]
     filter: FilterArgs,
+    /// Only those that are active, but overdue.
+    #[arg(long)]
+    stuck: bool,
     /// At most this many.
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
     limit: usize,
@@ -115,7 +119,7 @@ pub(crate) struct ListArgs {
 /// Runs the command.
 pub(super) async fn run(app: &App, args: &ListArgs) -> Result<Exit, Failure> {
     let workspace_id = resolve::workspace(app).await?;
-    let filter = args.filter.filter(app, &workspace_id).await?;
+    let filter = RunFilter { stuck: args.stuck, ..args.filter.filter(app, &workspace_id).await? };
     let runs = page::collect(args.limit, async |page_size, page_token| {
         // No service gives more in one page.
         let page_size = page_size.min(500);
