@@ -1,5 +1,8 @@
 //! Idempotent mutations: the same request id gets the first answer again, with another body it is refused. The memory is
-//! written in the mutation's own transaction, so there is an answer exactly when there is an effect.
+//! written in the mutation's own transaction, so there is an answer exactly when there is an effect. It lasts for a month
+//! ([`forget`]).
+
+pub mod forget;
 
 use domain::id::{Hash, RequestId, WorkspaceId};
 use serde::Serialize;

@@ -7,6 +7,7 @@ use graph::{Provider, Settings};
 use server::{AccessReader, Bound, Chassis, StartError};
 use tokio::time::Instant;
 
+use crate::answered::forget;
 use crate::audit;
 use crate::client::{Audit, OperationRuns};
 use crate::config::Args;
@@ -48,6 +49,7 @@ pub async fn start(args: &Args, chassis: &Chassis) -> Result<Bound, StartError> 
         provider_rules: Arc::new(args.provider.clone()),
         db,
     };
+    chassis.spawn(forget::run(state.db.clone(), chassis.drain_token()));
     chassis.spawn(audit::deliver::run(state.clone(), chassis.drain_token()));
     if args.worker {
         let settings = Settings { timeout: args.provider_timeout, ..Settings::default() };

@@ -1,5 +1,7 @@
 //! `access.request`: the memory of answered mutations. Written in the mutation's own transaction.
 
+use std::time::Duration;
+
 use domain::id::{Hash, RequestId, WorkspaceId};
 use serde_json::Value;
 use sqlx::postgres::PgRow;
@@ -68,6 +70,20 @@ pub async fn insert(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Removes answers given longer ago than `age`, at most `limit`; says how many. Needs the scope `system`.
+pub async fn remove_older(conn: &mut PgConnection, age: Duration, limit: i64) -> Result<u64> {
+    let removed = sqlx::query(
+        "DELETE FROM access.request WHERE (workspace_id, request_id) IN (
+             SELECT workspace_id, request_id FROM access.request
+             WHERE created_at < clock_timestamp() - make_interval(secs => $1) LIMIT $2)",
+    )
+    .bind(age.as_secs_f64())
+    .bind(limit)
+    .execute(conn)
+    .await?;
+    Ok(removed.rows_affected())
 }
 
 fn read(row: &PgRow, id: RequestId) -> Result<Answer> {

@@ -209,3 +209,36 @@ async fn a_repeated_answer_shows_no_tenant_that_is_hidden_meanwhile() {
     let again = carl.workspaces().set_workspace_member(request).await.unwrap().into_inner().member.unwrap();
     assert!(again.tenant_roles.is_empty(), "{again:?}");
 }
+
+#[tokio::test]
+async fn answers_are_forgotten_after_a_month_and_not_before() {
+    let world = World::start().await;
+    let place = Place::of(&world).await;
+    let (old, recent) = (place.set_member(Role::Operator), place.set_member(Role::Manager));
+    for (request, age) in [(&old, "30 days 1 minute"), (&recent, "29 days 23 hours")] {
+        place.ada.workspaces().set_workspace_member(request.clone()).await.unwrap();
+        sqlx::query(
+            "UPDATE access.request SET created_at = now() - $1::text::interval WHERE request_id = $2::text::uuid",
+        )
+        .bind(age)
+        .bind(&request.request_id)
+        .execute(world.superuser().await.pool())
+        .await
+        .unwrap();
+    }
+    // A replica looks when it starts.
+    let replica = world.replica().await;
+    let (db, forgotten) =
+        (world.superuser().await, "SELECT count(*) FROM access.request WHERE request_id = $1::text::uuid");
+    let left = async |request: &SetWorkspaceMemberRequest| -> i64 {
+        sqlx::query_scalar(forgotten).bind(&request.request_id).fetch_one(db.pool()).await.unwrap()
+    };
+    let gone = async {
+        while left(&old).await > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), gone).await.expect("it is forgotten in time");
+    assert_eq!(left(&recent).await, 1);
+    drop(replica);
+}
