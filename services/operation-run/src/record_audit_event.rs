@@ -2,6 +2,7 @@
 
 use domain::run::RunType;
 use server::{Caller, Failure};
+use time::OffsetDateTime;
 
 use crate::Runs;
 use crate::error::Result;
@@ -9,8 +10,13 @@ use crate::owner::owner_of;
 use crate::store;
 use crate::store::audit_entry::AuditEntry;
 
-/// Adds the entry; one with the same id changes nothing.
-pub async fn record(runs: &Runs, caller: &Caller, entry: &AuditEntry) -> Result<()> {
+/// Adds the entry, which happened then, or now; one with the same id changes nothing.
+pub async fn record(
+    runs: &Runs,
+    caller: &Caller,
+    entry: &AuditEntry,
+    happened_at: Option<OffsetDateTime>,
+) -> Result<()> {
     let services: Vec<&str> = RunType::ALL.iter().map(|run_type| owner_of(*run_type)).collect();
     caller.require_service(&services)?;
     // A service that passes a user's token on speaks for that user and for nobody else.
@@ -25,7 +31,7 @@ pub async fn record(runs: &Runs, caller: &Caller, entry: &AuditEntry) -> Result<
         (None, None) => ("workspace", entry.workspace_id),
     };
     let mut tx = runs.db.workspace(entry.workspace_id).await?;
-    store::audit_entry::insert(&mut tx, entry, target_kind, target_id).await?;
+    store::audit_entry::insert(&mut tx, entry, happened_at, target_kind, target_id).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -83,7 +83,7 @@ async fn batch(state: &State, claimed: &[Owed]) -> Result<()> {
 
 async fn deliver(state: &State, owed: &Owed) -> std::result::Result<(), Failure> {
     let event = serde_json::from_value(owed.event.clone()).map_err(Failure::internal)?;
-    state.audit.deliver(event).await
+    state.audit.deliver(event, owed.written_at).await
 }
 
 /// How long an entry waits that was tried so many times.

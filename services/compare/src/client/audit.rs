@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use server::caller::Caller;
 use server::client::{Outgoing, Upstream};
 use server::failure::Failure;
+use server::fields::to_timestamp;
 use server::structure::to_struct;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Writes the audit trail.
@@ -52,19 +54,25 @@ impl Audit {
     /// # Errors
     /// UNAVAILABLE when it could not be recorded; then what it would record must not be answered.
     pub async fn record(&self, caller: &Caller, event: NewAuditEvent) -> Result<(), Failure> {
-        self.send(self.upstream.on_behalf_of(caller), event).await
+        self.send(self.upstream.on_behalf_of(caller), event, None).await
     }
 
-    /// Records an entry that somebody made earlier, as this service itself.
+    /// Records an entry of something that happened earlier, as this service itself.
     ///
     /// # Errors
     /// Whatever kept it from being recorded; it is to be tried again.
-    pub async fn deliver(&self, event: NewAuditEvent) -> Result<(), Failure> {
-        self.send(self.upstream.as_self(), event).await
+    pub async fn deliver(&self, event: NewAuditEvent, happened_at: OffsetDateTime) -> Result<(), Failure> {
+        self.send(self.upstream.as_self(), event, Some(happened_at)).await
     }
 
-    async fn send(&self, transport: Outgoing, event: NewAuditEvent) -> Result<(), Failure> {
-        let request = RecordAuditEventRequest { event: Some(to_event(event)?) };
+    async fn send(
+        &self,
+        transport: Outgoing,
+        event: NewAuditEvent,
+        happened_at: Option<OffsetDateTime>,
+    ) -> Result<(), Failure> {
+        let event = AuditEvent { event_time: happened_at.map(to_timestamp), ..to_event(event)? };
+        let request = RecordAuditEventRequest { event: Some(event) };
         AuditServiceClient::new(transport).record_audit_event(request).await.map_err(Failure::from_upstream)?;
         Ok(())
     }

@@ -7,6 +7,7 @@ use domain::id::WorkspaceId;
 use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Result, unreadable};
@@ -18,6 +19,8 @@ pub struct Owed {
     pub workspace_id: WorkspaceId,
     /// Its id, the same at every delivery.
     pub entry_id: Uuid,
+    /// When it was written down: when the change began to be made.
+    pub written_at: OffsetDateTime,
     /// How often it was claimed, this time included.
     pub attempts: u32,
     /// The entry, as it was written down.
@@ -53,7 +56,7 @@ pub async fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> Resu
              SET attempts = o.attempts + 1, due_at = clock_timestamp() + make_interval(secs => $2)
              FROM due WHERE o.workspace_id = due.workspace_id AND o.entry_id = due.entry_id
              RETURNING o.workspace_id, o.entry_id, o.attempts, o.event, o.created_at)
-         SELECT workspace_id, entry_id, attempts, event FROM claimed ORDER BY created_at, entry_id",
+         SELECT workspace_id, entry_id, attempts, event, created_at FROM claimed ORDER BY created_at, entry_id",
     )
     .bind(limit)
     .bind(lease.as_secs_f64())
@@ -103,6 +106,7 @@ fn read(row: &PgRow) -> Result<Owed> {
     Ok(Owed {
         workspace_id: WorkspaceId(row.try_get("workspace_id")?),
         entry_id,
+        written_at: row.try_get("created_at")?,
         attempts: u32::try_from(attempts)
             .map_err(|why| unreadable("access.audit_outbox", "attempts", entry_id, why))?,
         event: row.try_get("event")?,

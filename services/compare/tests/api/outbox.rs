@@ -46,12 +46,15 @@ async fn a_change_succeeds_while_the_trail_is_away_and_is_told_once_it_is_back()
         made.insert(world.user("ada").new_workspace().await);
     }
     assert_eq!(world.runs.delivered(), []);
+    let before = store::clock(world.superuser().await.pool()).await.unwrap().unix_timestamp();
     world.runs.set_down(false);
     settled(&world).await;
     let told = world.runs.delivered();
     let workspaces: BTreeSet<_> = told.iter().map(|event| event.workspace_id.clone()).collect();
     // Two replicas deliver, and tell nothing twice.
     assert_eq!((told.len(), workspaces), (20, made));
+    // It happened when it was done, not when it was told.
+    assert!(told.iter().all(|event| event.event_time.unwrap().seconds <= before), "{told:?}");
     drop(replica);
 }
 

@@ -31,8 +31,10 @@ impl AuditService for AuditApi {
         request: Request<proto::RecordAuditEventRequest>,
     ) -> Result<Response<proto::RecordAuditEventResponse>, Status> {
         let caller = caller(&request)?;
-        let entry = parse_entry(fields::required("event", request.into_inner().event)?)?;
-        record_audit_event::record(&self.0, &caller, &entry).await.map_err(Failure::from)?;
+        let event = fields::required("event", request.into_inner().event)?;
+        let happened_at = fields::optional_time("event.event_time", event.event_time.as_ref())?;
+        let entry = parse_entry(event)?;
+        record_audit_event::record(&self.0, &caller, &entry, happened_at).await.map_err(Failure::from)?;
         Ok(Response::new(proto::RecordAuditEventResponse {}))
     }
 

@@ -26,17 +26,18 @@ pub struct AuditEntry {
     pub detail: Value,
 }
 
-/// Adds the entry; one with the same id changes nothing.
+/// Adds the entry, which happened then, or now, and not in the future; one with the same id changes nothing.
 pub async fn insert(
     connection: &mut PgConnection,
     entry: &AuditEntry,
+    happened_at: Option<OffsetDateTime>,
     target_kind: &str,
     target_id: Uuid,
 ) -> Result<()> {
     sqlx::query(
         "INSERT INTO audit.entry (workspace_id, id, at, action, actor_kind, actor_subject, actor_name, target_kind,
              target_id, tenant_id, related_tenant_ids, run_id, outcome, detail)
-         VALUES ($1, $2, clock_timestamp(), $3, CASE WHEN $4::text IS NULL THEN 'system' ELSE 'user' END, $4, $5, $6, $7,
+         VALUES ($1, $2, least($13, clock_timestamp()), $3, CASE WHEN $4::text IS NULL THEN 'system' ELSE 'user' END, $4, $5, $6, $7,
              $8, $9, $10, $11, $12)
          ON CONFLICT DO NOTHING",
     )
@@ -52,6 +53,7 @@ pub async fn insert(
     .bind(entry.run_id)
     .bind(&entry.outcome)
     .bind(&entry.detail)
+    .bind(happened_at)
     .execute(connection)
     .await?;
     Ok(())

@@ -57,6 +57,29 @@ async fn an_entry_is_added_once() {
 }
 
 #[tokio::test]
+async fn what_is_told_late_happened_when_it_did() {
+    let world = World::new().await;
+    let now = time::OffsetDateTime::now_utc();
+    let told = |action: &str, seconds: i64| AuditEvent {
+        entry_id: Uuid::now_v7().to_string(),
+        workspace_id: world.workspace.to_string(),
+        action: action.into(),
+        event_time: Some(prost_types::Timestamp { seconds: now.unix_timestamp() + seconds, nanos: 0 }),
+        ..Default::default()
+    };
+    for event in [told("late.told", -3600), told("early.told", 3600)] {
+        let request = RecordAuditEventRequest { event: Some(event) };
+        world.audit(None, Some("compare-service")).record_audit_event(request).await.unwrap();
+    }
+    let events = list(&world, "ada").await;
+    let times: Vec<_> = events.iter().map(|event| (event.action.as_str(), event.event_time.unwrap().seconds)).collect();
+    assert_eq!(times[1], ("late.told", now.unix_timestamp() - 3600));
+    // Nothing is told before it happens.
+    assert_eq!(times[0].0, "early.told");
+    assert!(times[0].1 < now.unix_timestamp() + 600, "{times:?}");
+}
+
+#[tokio::test]
 async fn who_may_read_the_trail() {
     let world = World::new().await;
     let request = ListAuditEventsRequest { workspace_id: world.workspace.to_string(), ..Default::default() };
