@@ -13,7 +13,8 @@ const NOT_OWNED: [&str; 2] = [
     "operation.claim_heard", // one row per run type: when a worker last asked for it
 ];
 
-async fn tables(db: &pg::Db) -> Result<Vec<String>> {
+/// The workspace-owned tables.
+pub(crate) async fn tables(db: &pg::Db) -> Result<Vec<String>> {
     let all: Vec<String> = sqlx::query_scalar(
         "SELECT schemaname || '.' || tablename FROM pg_tables
          WHERE schemaname IN ('access', 'tenant', 'inventory', 'operation', 'audit') ORDER BY 1",
@@ -23,8 +24,12 @@ async fn tables(db: &pg::Db) -> Result<Vec<String>> {
     Ok(all.into_iter().filter(|table| !NOT_OWNED.contains(&table.as_str())).collect())
 }
 
-/// The policy as the server prints it: the same for every table, so that what is shown below for the tables the test fills
-/// holds for all.
+/// The column of a table that says whose a row is.
+pub(crate) fn owner_column(table: &str) -> &'static str {
+    if table == "access.workspace" { "id" } else { "workspace_id" }
+}
+
+/// The policy as the server prints it: the same for every table.
 fn expected_policy(column: &str) -> String {
     format!(
         "(({column} = ( SELECT (NULLIF(current_setting('tenantatlas.workspace_id'::text, true), ''::text))::uuid AS \"nullif\")) \
@@ -47,7 +52,7 @@ async fn every_workspace_owned_table_has_a_policy_and_leads_its_key_with_the_wor
         .await?;
         assert!(secured, "{table} has no row-level security");
         let policy = policy.unwrap_or_else(|| panic!("{table} has no policy"));
-        let column = if table == "access.workspace" { "id" } else { "workspace_id" };
+        let column = owner_column(&table);
         assert_eq!(policy, expected_policy(column), "{table}");
         let first: String = sqlx::query_scalar(
             "SELECT attname::text FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
@@ -62,98 +67,12 @@ async fn every_workspace_owned_table_has_a_policy_and_leads_its_key_with_the_wor
 }
 
 #[tokio::test]
-async fn without_a_workspace_a_role_reads_and_writes_no_row() -> Result<()> {
+async fn the_scope_ends_with_its_transaction() -> Result<()> {
     let database = local::database().await?;
-    let (compare, operation) = (database.connect(COMPARE).await?, database.connect(OPERATION).await?);
-    let (workspace, tenant) = seed::workspace(&compare, "ada").await?;
-    let (other, _) = seed::workspace(&compare, "eve").await?;
-    let version = seed::id();
-    let mut tx = compare.workspace(workspace).await?;
-    for statement in [
-        format!(
-            "INSERT INTO inventory.policy_version (workspace_id, id, tenant_id, policy_type, external_id, number, content,
-                 content_hash, normal_hash)
-             VALUES ('{workspace}', '{version}', '{tenant}', 't', 'x', 1, '{{}}', sha256('a'), sha256('b'))"
-        ),
-        format!(
-            "INSERT INTO inventory.item (workspace_id, tenant_id, policy_type, external_id, subject_key, subject_name,
-                 display_name, content_hash, normal_hash, normal_form, current_version_id)
-             VALUES ('{workspace}', '{tenant}', 't', 'x', 'k', 'n', 'N', sha256('a'), sha256('b'), '{{}}', '{version}')"
-        ),
-        format!(
-            "INSERT INTO inventory.coverage (workspace_id, tenant_id, policy_type, state, run_id)
-             VALUES ('{workspace}', '{tenant}', 't', 'observed', '{version}')"
-        ),
-        format!(
-            "INSERT INTO inventory.sync (workspace_id, tenant_id, run_id, selection_hash, partial)
-             VALUES ('{workspace}', '{tenant}', '{version}', sha256('s'), false)"
-        ),
-        format!(
-            "INSERT INTO tenant.provider_connection (workspace_id, tenant_id, id, base_url, authority, client_id,
-                 credential_reference)
-             VALUES ('{workspace}', '{tenant}', '{version}', 'http://x', 'http://x', 'c', 'env:SECRET')"
-        ),
-        format!(
-            "INSERT INTO access.request (workspace_id, request_id, method, subject, request_hash, response)
-             VALUES ('{workspace}', '{version}', 'RenameWorkspace', 'ada', sha256('r'), '{{}}')"
-        ),
-    ] {
-        sqlx::query(AssertSqlSafe(statement)).execute(&mut *tx).await?;
-    }
-    tx.commit().await?;
-    let mut tx = operation.workspace(workspace).await?;
-    let run = seed::queued_run(&mut tx, workspace).await?;
-    sqlx::query(
-        "INSERT INTO operation.run_item (workspace_id, run_id, ordinal, key, label) VALUES ($1, $2, 0, 'k', 'L')",
-    )
-    .bind(workspace)
-    .bind(run)
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await?;
-
-    let superuser = database.connect_superuser().await?;
-    let mut filled = 0;
-    for table in tables(&superuser).await? {
-        let db = if table.starts_with("operation.") || table.starts_with("audit.") { &operation } else { &compare };
-        let column = if table == "access.workspace" { "id" } else { "workspace_id" };
-        let count = format!("SELECT count(*), count(*) FILTER (WHERE {column} = '{workspace}') FROM {table}");
-        let (all, own): (i64, i64) = sqlx::query_as(AssertSqlSafe(count.clone())).fetch_one(superuser.pool()).await?;
-        if own == 0 {
-            continue; // a table that came later; its policy is the same text
-        }
-        filled += 1;
-
-        let unset: (i64, i64) = sqlx::query_as(AssertSqlSafe(count.clone())).fetch_one(db.pool()).await?;
-        assert_eq!(unset, (0, 0), "{table} without a workspace");
-        for (mut tx, expected) in [(db.workspace(workspace).await?, own), (db.system().await?, all)] {
-            let (seen, _): (i64, i64) = sqlx::query_as(AssertSqlSafe(count.clone())).fetch_one(&mut *tx).await?;
-            assert_eq!(seen, expected, "{table}");
-        }
-        // Deleting is granted for some tables only; where it is, it finds nothing of another workspace.
-        let mut tx = db.workspace(Uuid::nil()).await?;
-        match sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut *tx).await {
-            Ok(done) => assert_eq!(done.rows_affected(), 0, "{table}"),
-            Err(error) => assert_eq!(failure(&error), Failure::PermissionDenied, "{table}"),
-        }
-    }
-    assert!(filled >= 14, "the test fills what it is about: {filled}");
-
-    // Writing into another workspace is refused, not only invisible.
-    let mut tx = compare.workspace(other).await?;
-    let error = sqlx::query("INSERT INTO access.member (workspace_id, subject, role) VALUES ($1, 'eve', 'owner')")
-        .bind(workspace)
-        .execute(&mut *tx)
-        .await
-        .unwrap_err();
-    assert_eq!(failure(&error), Failure::PermissionDenied);
-    drop(tx);
-    let mut tx = operation.workspace(other).await?;
-    assert_eq!(failure(&seed::queued_run(&mut tx, workspace).await.unwrap_err()), Failure::PermissionDenied);
-    drop(tx);
-
-    // The setting ends with its transaction, also on the same connection.
+    let compare = database.connect(COMPARE).await?;
+    seed::workspace(&compare, "ada").await?;
     let mut connection = compare.plain().await?;
+    // Also on the same connection.
     sqlx::raw_sql("BEGIN; SET LOCAL tenantatlas.scope = 'system'; COMMIT").execute(&mut *connection).await?;
     let after: i64 = sqlx::query_scalar("SELECT count(*) FROM access.member").fetch_one(&mut *connection).await?;
     assert_eq!(after, 0);

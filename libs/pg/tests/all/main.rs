@@ -3,6 +3,7 @@
 
 mod connection;
 mod event_order;
+mod every_table;
 mod immutable;
 mod isolation;
 mod local_cluster;
