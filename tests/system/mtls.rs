@@ -57,6 +57,16 @@ async fn a_promotion_runs_over_mutual_tls() -> Result<()> {
     let person = Session::with_certificate(&endpoints, &stack.token(Persona::Manager)?, &shown("promotion-service")?)?;
     let status = claim(&person).await.unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied, "{status:?}");
+
+    // Their keys are in their files and nowhere else.
+    for process in [&stack.compare].into_iter().chain(&stack.promotion).chain(&stack.operation_run) {
+        let log = std::fs::read_to_string(process.log())?;
+        assert!(!log.is_empty(), "{} logs nothing", process.name());
+        for key in certificates.keys()? {
+            let secret = key.lines().nth(1).context("a key has a second line")?;
+            assert!(!log.contains(secret) && !log.contains("PRIVATE KEY"), "{} logs a key", process.name());
+        }
+    }
     story.scene.close().await
 }
 

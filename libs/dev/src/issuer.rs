@@ -97,6 +97,7 @@ struct Shared {
     keys: RwLock<Keyring>,
     services: Vec<RegisteredService>,
     down: AtomicBool,
+    keys_after_ms: AtomicU64,
     key_requests: AtomicU64,
     token_requests: AtomicU64,
 }
@@ -116,6 +117,7 @@ impl Issuer {
             keys: RwLock::new(keys),
             services: config.services,
             down: AtomicBool::new(false),
+            keys_after_ms: AtomicU64::new(0),
             key_requests: AtomicU64::new(0),
             token_requests: AtomicU64::new(0),
         });
@@ -165,6 +167,11 @@ impl Issuer {
     /// Plays an outage: every request is answered 503 while it is down.
     pub fn set_down(&self, down: bool) {
         self.shared.down.store(down, Ordering::SeqCst);
+    }
+
+    /// Plays a slow issuer: whoever asks for the keys waits so long.
+    pub fn set_keys_after(&self, wait: Duration) {
+        self.shared.keys_after_ms.store(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
     /// How often the keys were asked for.
@@ -361,6 +368,7 @@ async fn discovery(State(issuer): State<Arc<Shared>>) -> Json<serde_json::Value>
 
 async fn jwks(State(issuer): State<Arc<Shared>>) -> Json<JwkSet> {
     issuer.key_requests.fetch_add(1, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(issuer.keys_after_ms.load(Ordering::SeqCst))).await;
     Json(JwkSet { keys: issuer.keys().keys.iter().map(|key| key.public.clone()).collect() })
 }
 

@@ -39,6 +39,13 @@ impl Certificates {
         Ok(())
     }
 
+    /// The private keys in use, for tests that look for traces of them.
+    pub fn keys(&self) -> Result<Vec<String>> {
+        let files = std::fs::read_dir(&self.folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        let keys = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "key"));
+        Ok(keys.map(std::fs::read_to_string).collect::<Result<_, _>>()?)
+    }
+
     /// Gives the service its certificate, and tells it of ours. People come without one.
     pub(super) fn add_to(&self, recipe: &mut Recipe) -> Result<()> {
         let files = self.issue(&recipe.binary)?.write(&self.folder, &recipe.binary)?;

@@ -33,6 +33,9 @@ pub enum IssuerError {
         /// What is wrong with the answer.
         why: String,
     },
+    /// No answer yet, and no time to wait for it.
+    #[error("the issuer has not answered yet")]
+    Slow,
     /// The client secret cannot be read.
     #[error("the client secret cannot be read")]
     Secret(#[source] std::io::Error),

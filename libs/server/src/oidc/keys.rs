@@ -14,12 +14,16 @@ use std::time::Duration;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::issuer::{Issuer, IssuerError};
 
 /// While there is no key at all there is nothing to protect the issuer from but our start: try again sooner.
 const COOLDOWN_WITHOUT_KEYS: Duration = Duration::from_secs(1);
+
+/// How long a token of an unknown key waits for the issuer while others have their keys: a flood of them, with an issuer
+/// that does not answer, must not hold all places.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why there is no key for a token.
 pub(super) enum NoKey {
@@ -41,7 +45,7 @@ struct Shared {
     /// Counts the times that a key was withdrawn: what was verified before is verified again.
     generation: AtomicU64,
     /// Held during a fetch, so that there is one at a time.
-    fetches: Mutex<Fetches>,
+    fetches: Arc<Mutex<Fetches>>,
 }
 
 /// What is known of earlier fetches.
@@ -54,12 +58,11 @@ struct Fetches {
 }
 
 /// What a fetch is for.
-#[derive(Clone, Copy)]
-enum Purpose<'a> {
+enum Purpose {
     /// Fresh keys in the place of old ones, or any at all.
     Renewal,
     /// The key that a token names.
-    Key(Option<&'a str>, Algorithm),
+    Key(Option<String>, Algorithm),
 }
 
 struct KeySet {
@@ -132,7 +135,7 @@ impl Keys {
             cooldown,
             current: RwLock::new(None),
             generation: AtomicU64::new(0),
-            fetches: Mutex::default(),
+            fetches: Arc::default(),
         }))
     }
 
@@ -157,7 +160,12 @@ impl Keys {
         if let Some(key) = before.as_ref().and_then(|set| set.find(id, algorithm)) {
             return Ok(key);
         }
-        let outcome = self.0.fetch(before.as_ref(), Purpose::Key(id, algorithm)).await;
+        let fetch = self.0.fetch(before.as_ref(), Purpose::Key(id.map(str::to_owned), algorithm));
+        let outcome = match &before {
+            // Everybody waits for the very first keys, until their own deadline.
+            None => fetch.await,
+            Some(_) => timeout(PATIENCE, fetch).await.unwrap_or_else(|_| Err(Arc::new(IssuerError::Slow))),
+        };
         match (self.0.current().and_then(|set| set.find(id, algorithm)), outcome) {
             (Some(key), _) => Ok(key),
             // It may be a new key: the issuer would know. Nobody is told that a token is bad for want of an answer.
@@ -187,8 +195,8 @@ impl Shared {
 
     /// Fetches, unless the set has changed since `seen` was looked at, or the cooldown forbids it. Waits for a fetch
     /// that is under way.
-    async fn fetch(&self, seen: Option<&Arc<KeySet>>, purpose: Purpose<'_>) -> Result<(), Arc<IssuerError>> {
-        let mut fetches = self.fetches.lock().await;
+    async fn fetch(self: &Arc<Self>, seen: Option<&Arc<KeySet>>, purpose: Purpose) -> Result<(), Arc<IssuerError>> {
+        let mut fetches = Arc::clone(&self.fetches).lock_owned().await;
         let current = self.current();
         if current.as_ref().map(Arc::as_ptr) != seen.map(Arc::as_ptr) {
             return Ok(());
@@ -199,13 +207,23 @@ impl Shared {
         {
             return outcome.clone();
         }
-        let outcome =
-            self.issuer.signing_keys().await.map_err(Arc::new).map(|set| self.replace(&KeySet::of(&set).into()));
+        // In a task of its own: a caller that goes away in the middle would undo the fetch and what is remembered of it,
+        // and the next one would begin again, without any cooldown.
+        let shared = Arc::clone(self);
+        let fetch = tokio::spawn(async move { shared.fetch_now(&mut fetches, &purpose).await });
+        fetch.await.unwrap_or_else(|_panicked| Err(Arc::new(IssuerError::Slow)))
+    }
+
+    async fn fetch_now(&self, fetches: &mut Fetches, purpose: &Purpose) -> Result<(), Arc<IssuerError>> {
+        let keys = self.issuer.signing_keys().await.map_err(Arc::new);
+        let outcome = keys.map(|set| self.replace(&KeySet::of(&set).into()));
         let now = Instant::now();
         let found = outcome.is_ok()
             && match purpose {
                 Purpose::Renewal => true,
-                Purpose::Key(id, algorithm) => self.current().is_some_and(|set| set.find(id, algorithm).is_some()),
+                Purpose::Key(id, algorithm) => {
+                    self.current().is_some_and(|set| set.find(id.as_deref(), *algorithm).is_some())
+                }
             };
         fetches.last = Some(now);
         fetches.in_vain = (!found).then(|| (now, outcome.clone()));

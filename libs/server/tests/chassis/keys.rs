@@ -9,6 +9,7 @@ use tonic::Code;
 use crate::identity::{answer, claims, refused};
 use crate::issuer::Issuer;
 use crate::running::{Running, eventually, issuer, token, within};
+use crate::wire;
 
 /// A token whose key nobody has.
 fn invented(issuer: &Issuer, name: &str) -> String {
@@ -123,6 +124,35 @@ async fn a_flood_causes_one_fetch_per_cooldown() {
         assert!(begun.elapsed() < Duration::from_secs(20), "invented keys are never asked for again");
     }
     assert!(begun.elapsed() >= 3 * cooldown, "4 fetches in {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn callers_that_go_away_do_not_undo_the_cooldown() {
+    let issuer = issuer().await;
+    let server = Running::start(&issuer, &[]).await;
+    server.play("whoami", &token(&issuer)).await.unwrap();
+    let before = issuer.key_requests();
+    issuer.set_keys_after(Duration::from_millis(300));
+    for n in 0..20 {
+        let bearer = format!("Bearer {}", invented(&issuer, &n.to_string()));
+        let headers = [("authorization", bearer.as_str()), ("grpc-timeout", "30m")];
+        let seen = wire::call(server.grpc, wire::UNARY, &headers, &crate::running::unary("whoami")).await;
+        assert_ne!(seen.status().code(), Code::Ok);
+    }
+    assert_eq!(issuer.key_requests() - before, 1, "requests to the issuer");
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_slow_holds_nobody_up_for_long() {
+    let issuer = issuer().await;
+    let server = Running::start(&issuer, &[]).await;
+    server.play("whoami", &token(&issuer)).await.unwrap();
+    issuer.set_keys_after(Duration::from_secs(30));
+    let begun = Instant::now();
+    let (code, reason) = answer(server.play("whoami", &invented(&issuer, "x")).await);
+    assert_eq!((code, reason.as_str()), (Code::Unavailable, "UPSTREAM_UNAVAILABLE"), "nobody knows that key, yet");
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert_eq!(answer(server.play("whoami", &token(&issuer)).await).0, Code::Ok);
 }
 
 #[tokio::test]

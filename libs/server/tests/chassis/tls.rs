@@ -19,6 +19,7 @@ use crate::identity::{answer, refused};
 use crate::issuer::Issuer;
 use crate::running::{Running, chassis, eventually, issuer, token, try_chassis_of, unary, with_token, within};
 use crate::script::Script;
+use crate::wire::UNARY;
 
 /// How often the files are looked at.
 pub(crate) const RELOAD: Duration = Duration::from_millis(20);
@@ -161,6 +162,45 @@ async fn protocols_are_agreed_on() {
         assert_eq!(got.as_deref(), agreed, "{offered:?}");
     }
     assert!(handshake(&server, &authority, &["spdy/3"]).await.is_err());
+}
+
+#[tokio::test]
+async fn browsers_call_over_tls() {
+    let (issuer, authority) = (issuer().await, authority());
+    let server = Folder::new(&authority, &promotion()).serve(&issuer, "optional").await;
+    let root = reqwest::Certificate::from_pem(authority.pem().as_bytes()).unwrap();
+    for http in [reqwest::Client::builder().http1_only(), reqwest::Client::builder()] {
+        let http = http.tls_certs_only([root.clone()]).build().unwrap();
+        let message = prost::Message::encode_to_vec(&unary("whoami"));
+        let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+        let call = http
+            .post(format!("{}{UNARY}", secure(&server)))
+            .header("content-type", "application/grpc-web+proto")
+            .header("authorization", format!("Bearer {}", token(&issuer)))
+            .body([&[0], &length[..], &message].concat());
+        let body = call.send().await.unwrap().bytes().await.unwrap();
+        assert!(String::from_utf8_lossy(&body).contains("grpc-status:0"), "{body:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_comes_back_is_found_again() {
+    let (issuer, authority) = (issuer().await, authority());
+    let theirs = Folder::new(&authority, &Subject::service("compare-service"));
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let endpoint = format!("https://127.0.0.1:{port}");
+    let (_front, upstream) = Folder::new(&authority, &promotion()).in_front_of(&issuer, &endpoint).await;
+    let ask = || itself(&upstream, "whoami");
+    for _ in 0..2 {
+        assert_eq!(within("an answer while it is away", ask()).await, unavailable());
+        let mut options = theirs.options("required");
+        options.extend(["--listen".into(), format!("127.0.0.1:{port}"), "--drain-cap".into(), "100ms".into()]);
+        let back = Running::start(&issuer, &options.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        eventually("it has come up", ask, |answer| answer.0 == Code::Ok).await;
+        back.chassis.shutdown();
+        within("it goes down", back.serving).await.unwrap().unwrap();
+        eventually("it is noticed", ask, |answer| *answer == unavailable()).await;
+    }
 }
 
 #[tokio::test]
