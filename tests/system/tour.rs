@@ -51,6 +51,7 @@ async fn the_tour_of_the_readme_works_as_it_is_printed() -> Result<()> {
     assert!(hidden.contains("Code: NotFound") && hidden.contains("Message: not found"), "{hidden}");
     assert_details_are_decoded(&hidden, "NOT_FOUND");
 
+    a_disabled_action_says_what_would_help_and_forcing_it_is_refused(&shell, &tour)?;
     details_of_other_errors_are_decoded(&shell)?;
     every_server_says_what_it_serves(&shell)
 }
@@ -63,6 +64,20 @@ fn assert_details_are_decoded(said: &str, reason: &str) {
     for part in ["google.rpc.ErrorInfo", &format!("\"reason\":\"{reason}\""), "\"domain\":\"tenantatlas\""] {
         assert!(dense.contains(part), "{part} is not in {said}");
     }
+}
+
+fn a_disabled_action_says_what_would_help_and_forcing_it_is_refused(shell: &Shell, tour: &Tour) -> Result<()> {
+    let catalogue = shell.run_for_json(tour.step("/ListTenantActions"))?;
+    let actions = catalogue["actions"].as_array().context("there are actions")?;
+    let sync = actions.iter().find(|action| action["action"] == "sync_inventory").context("a sync is one of them")?;
+    let outcome = &sync["outcome"];
+    assert_eq!((&outcome["allowed"], &outcome["reason"]), (&false.into(), &"CAPABILITY_MISSING".into()), "{sync}");
+    let guidance = outcome["guidance"].as_str().context("it says what would help")?;
+    assert!(readme()?.contains(guidance), "the README prints another guidance than {guidance}");
+    let forced = shell.run_to_failure(tour.step("/SyncInventory"))?;
+    assert!(forced.contains("Code: PermissionDenied"), "{forced}");
+    assert_details_are_decoded(&forced, "CAPABILITY_MISSING");
+    Ok(())
 }
 
 fn details_of_other_errors_are_decoded(shell: &Shell) -> Result<()> {
@@ -103,12 +118,16 @@ fn every_server_says_what_it_serves(shell: &Shell) -> Result<()> {
     Ok(())
 }
 
+fn readme() -> Result<String> {
+    Ok(std::fs::read_to_string(dev::paths::repository().join("README.md"))?)
+}
+
 /// The commands between the README's title of the tour and its next paragraph.
 struct Tour(Vec<String>);
 
 impl Tour {
     fn read() -> Result<Self> {
-        let readme = std::fs::read_to_string(dev::paths::repository().join("README.md"))?;
+        let readme = readme()?;
         let (_, tour) = readme.split_once("## A tour with grpcurl").context("the README has a tour")?;
         let block = tour.split("```sh\n").nth(1).and_then(|block| block.split("```").next());
         let block = block.context("the tour has commands")?.replace("\\\n", " ");
@@ -166,6 +185,7 @@ impl Shell {
             ("TARGET", story.scene.target.tenant_id.clone()),
             ("SELECTION", selection.to_string()),
             ("TOKEN_manager", stack.token(Persona::Manager)?),
+            ("TOKEN_readonly", stack.token(Persona::Readonly)?),
             ("TOKEN_outsider", stack.token(Persona::Outsider)?),
         ]);
         Ok(Self { variables, grpcurl })

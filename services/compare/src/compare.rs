@@ -3,6 +3,7 @@
 
 mod derive_promotion_plan;
 mod diff_subject;
+mod ends;
 mod evidence;
 mod export_compare;
 mod gather;
@@ -12,6 +13,7 @@ mod preview_compare;
 
 pub use derive_promotion_plan::{MAX_PLANNED_SUBJECTS, PromotionPlan, derive_promotion_plan};
 pub use diff_subject::{MAX_DIFFERENCES, SubjectDiff, diff_subject};
+pub use ends::Ends;
 pub use evidence::EvidenceAge;
 pub use export_compare::{ExportFormat, export_compare};
 pub use generate_promotion_preflight::{PreflightAsked, PreflightPage, generate_promotion_preflight};
@@ -19,10 +21,11 @@ pub use preview_compare::{CompareAsked, ComparePage, preview_compare};
 
 use std::collections::BTreeSet;
 
-use domain::access::{ActorFacts, Capability, Need};
+use domain::access::ActorFacts;
 use domain::compare::{CompareState, ComparedSubject, Selection};
 use domain::contract::{Contract, Kind, Registry};
 use domain::id::{PolicyType, SubjectKey, WorkspaceId};
+use domain::operability::Question;
 use server::caller::{Caller, User};
 
 use crate::error::Result;
@@ -73,14 +76,11 @@ impl From<&ComparedSubject<'_>> for Subject {
     }
 }
 
-/// What every compare and preflight needs: baselines of the workspace, and a look at both tenants.
+/// What every compare and preflight needs: baselines of the workspace, and a look at both tenants. It takes no more to look at
+/// what could be promoted than to promote from the source; into the target it is only looked.
 async fn authorise<'c>(state: &State, caller: &'c Caller, selected: &Selected) -> Result<(&'c User, ActorFacts)> {
     let (source, target) = (selected.selection.source, selected.selection.target);
-    let needs = [
-        Need::InWorkspace(Capability::WorkspaceBaselinesView),
-        Need::OnTenant(source, Capability::TenantView),
-        Need::OnTenant(target, Capability::TenantView),
-    ];
+    let needs = [Question::PromotionSource.needs(source), Question::TenantBoundViewability.needs(target)].concat();
     state.authorise(caller, selected.workspace_id, &[source, target], &needs).await
 }
 

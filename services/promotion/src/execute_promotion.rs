@@ -1,8 +1,8 @@
 //! ExecutePromotion: what a person confirmed becomes one queued run, or nothing.
 
-use domain::access::{Capability, Need};
 use domain::confirmation::{Confirmation, confirm};
 use domain::id::{Hash, RequestId};
+use domain::operability::Question;
 use domain::plan::{Plan, PlanItem, plan};
 use domain::run::RunType;
 use pb::compare::{CompareSelection, DerivePromotionPlanRequest, DerivePromotionPlanResponse};
@@ -60,12 +60,7 @@ pub(crate) async fn execute_promotion(
 async fn authorize(app: &App, caller: &Caller, brief: &Brief) -> Result<(), Failure> {
     let user = caller.require_user()?;
     let tenants = [brief.source_tenant_id, brief.target_tenant_id];
-    let needs = [
-        Need::InWorkspace(Capability::WorkspaceBaselinesView),
-        Need::InWorkspace(Capability::WorkspaceBaselinesManage),
-        Need::OnTenant(brief.source_tenant_id, Capability::TenantView),
-        Need::OnTenant(brief.target_tenant_id, Capability::TenantManage),
-    ];
+    let needs = [Question::PromotionSource.needs(tenants[0]), Question::PromotionTarget.needs(tenants[1])].concat();
     app.access.require(&user.subject, brief.workspace_id, &tenants, &needs).await?;
     Ok(())
 }

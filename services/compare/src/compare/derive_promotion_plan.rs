@@ -26,11 +26,11 @@ pub struct PromotionPlan {
 /// The plan. The user needs what the preflight needs; whether the user may execute it, promotion-service decides.
 pub async fn derive_promotion_plan(state: &State, caller: &Caller, selected: &Selected) -> Result<PromotionPlan> {
     caller.require_service(&[PROMOTION])?;
-    authorise(state, caller, selected).await?;
+    let (_, actor) = authorise(state, caller, selected).await?;
     let judged = judge(state, caller, selected, ambient::now()).await?;
     let ready: Vec<PlanItem> = judged.preflight.ready().cloned().collect();
     if ready.len() > MAX_PLANNED_SUBJECTS {
         return Err(Error::TooManySubjects { ready: ready.len(), most: MAX_PLANNED_SUBJECTS });
     }
-    Ok(PromotionPlan { preflight: summary(judged), ready })
+    Ok(PromotionPlan { preflight: summary(judged, &actor), ready })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use domain::access::ActorFacts;
 use domain::id::Hash;
 use domain::preflight::{Preflight, PreflightCounts, PreflightSubject, ReasonCode};
 use serde_json::{Map, Value, json};
@@ -11,7 +12,7 @@ use server::fields::Page;
 
 use super::judge::{Judged, judge};
 use super::preview_compare::{has_changed, page_of};
-use super::{After, EvidenceAge, Selected, authorise};
+use super::{After, Ends, EvidenceAge, Selected, authorise};
 use crate::client::NewAuditEvent;
 use crate::error::{Error, Result};
 use crate::state::State;
@@ -51,6 +52,8 @@ pub struct PreflightPage {
     pub source_tenant_name: String,
     /// Name of the target tenant.
     pub target_tenant_name: String,
+    /// What the two tenants are good for.
+    pub ends: Ends,
 }
 
 /// The page. The first one is written into the audit trail before it is shown: what is not recorded is not told.
@@ -59,7 +62,7 @@ pub async fn generate_promotion_preflight(
     caller: &Caller,
     asked: &PreflightAsked,
 ) -> Result<PreflightPage> {
-    let (user, _) = authorise(state, caller, &asked.selected).await?;
+    let (user, actor) = authorise(state, caller, &asked.selected).await?;
     let judged = judge(state, caller, &asked.selected, ambient::now()).await?;
     if has_changed(&asked.page, judged.preflight.fingerprint) {
         return Err(Error::PreflightChanged);
@@ -67,11 +70,11 @@ pub async fn generate_promotion_preflight(
     if asked.page.after.is_none() {
         state.audit.record(caller, generated(user, &asked.selected, &judged.preflight)).await?;
     }
-    Ok(page(judged, asked))
+    Ok(page(judged, asked, &actor))
 }
 
 /// Fingerprint, counts and reasons, with one page of subjects.
-fn page(judged: Judged, asked: &PreflightAsked) -> PreflightPage {
+fn page(judged: Judged, asked: &PreflightAsked, actor: &ActorFacts) -> PreflightPage {
     let wanted =
         |subject: &PreflightSubject| asked.classes.is_empty() || asked.classes.contains(subject.readiness.as_str());
     let Preflight { subjects, .. } = &judged.preflight;
@@ -82,13 +85,14 @@ fn page(judged: Judged, asked: &PreflightAsked) -> PreflightPage {
         |subject| (subject.policy_type.as_str(), subject.subject_key.as_str()),
     );
     let subjects = subjects.into_iter().cloned().collect();
-    PreflightPage { subjects, next, ..summary(judged) }
+    PreflightPage { subjects, next, ..summary(judged, actor) }
 }
 
 /// Everything of a preflight but its subjects.
-pub(super) fn summary(judged: Judged) -> PreflightPage {
+pub(super) fn summary(judged: Judged, actor: &ActorFacts) -> PreflightPage {
     let Judged { gathered, preflight } = judged;
     PreflightPage {
+        ends: Ends::of(&gathered, actor),
         fingerprint: preflight.fingerprint,
         counts: preflight.counts,
         reason_counts: preflight.reason_counts,

@@ -8,7 +8,7 @@ use server::caller::Caller;
 use server::fields::Page;
 
 use super::gather::{begin, gather};
-use super::{After, EvidenceAge, Selected, Subject, authorise};
+use super::{After, Ends, EvidenceAge, Selected, Subject, authorise};
 use crate::error::{Error, Result};
 use crate::state::State;
 
@@ -38,12 +38,14 @@ pub struct ComparePage {
     pub source_evidence: EvidenceAge,
     /// Age of the target's evidence.
     pub target_evidence: EvidenceAge,
+    /// What the two tenants are good for.
+    pub ends: Ends,
 }
 
 /// The page. Pages of one compare belong together by its fingerprint: when the evidence has changed since the first, the next
 /// is refused rather than made of something else.
 pub async fn preview_compare(state: &State, caller: &Caller, asked: &CompareAsked) -> Result<ComparePage> {
-    authorise(state, caller, &asked.selected).await?;
+    let (_, actor) = authorise(state, caller, &asked.selected).await?;
     let mut tx = begin(state, caller, &asked.selected).await?;
     let gathered = gather(&mut tx, state, &asked.selected).await?;
     drop(tx);
@@ -63,6 +65,7 @@ pub async fn preview_compare(state: &State, caller: &Caller, asked: &CompareAske
         fingerprint: comparison.fingerprint,
         source_evidence: gathered.source_evidence.clone(),
         target_evidence: gathered.target_evidence.clone(),
+        ends: Ends::of(&gathered, &actor),
     })
 }
 

@@ -5,6 +5,7 @@ use compare_service::tenant::MAX_CHECKS;
 use domain::access::{ActorFacts, Role as Held};
 use domain::operability::{Asked, Lane, Question, evaluate};
 use domain::tenant::{Connection, Lifecycle, TenantFacts};
+use pb::compare::{GeneratePromotionPreflightRequest, PreviewCompareRequest};
 use pb::tenant::{
     BatchEvaluateOperabilityRequest, EvaluateOperabilityRequest, GetTenantRequest, ListTenantActionsRequest,
     OperabilityCheck, OperabilityLane, OperabilityOutcome, OperabilityQuestion, TenantAction,
@@ -12,6 +13,7 @@ use pb::tenant::{
 use pb::workspace::Role;
 use tonic::Code;
 
+use crate::compare::Pair;
 use crate::lifecycles::{new_tenant_in, one_of_each};
 use crate::world::{Caller, World, fresh, refusal};
 
@@ -190,4 +192,46 @@ async fn archive_restore_and_resume_onboarding_remain_lifecycle_safe_and_capabil
 async fn actions(caller: &Caller<'_>, workspace_id: &str, tenant_id: &str) -> Vec<TenantAction> {
     let request = ListTenantActionsRequest { workspace_id: workspace_id.into(), tenant_id: tenant_id.into() };
     caller.tenants().list_tenant_actions(request).await.unwrap().into_inner().actions
+}
+
+#[tokio::test]
+async fn compare_and_preflight_say_what_both_ends_are_good_for_before_anybody_asks_for_a_promotion() {
+    let world = World::start().await;
+    let pair = Pair::new(&world).await;
+    let ada = world.user("ada");
+    ada.let_in(&pair.workspace_id, "bob", Role::Readonly).await;
+    for tenant_id in [&pair.source_id, &pair.target_id] {
+        ada.entitle(&pair.workspace_id, tenant_id, "bob", Role::Readonly).await;
+    }
+    let reasons = async |who: &str| ends(&world.user(who), &pair).await.map(|outcome| outcome.reason);
+    assert_eq!(reasons("ada").await, ["", "PROVIDER_CONNECTION_MISSING"]);
+    pair.target(&world).connected().await;
+    assert_eq!(reasons("ada").await, ["", ""]);
+    // Whoever may only look is told what is missing, and looks all the same.
+    let [source, target] = ends(&world.user("bob"), &pair).await;
+    assert!(source.allowed());
+    assert_eq!(
+        (target.reason.as_str(), target.missing_capability.as_str()),
+        ("CAPABILITY_MISSING", "workspace_baselines.manage")
+    );
+    for tenant_id in [&pair.source_id, &pair.target_id] {
+        let archive = "UPDATE tenant.tenant SET lifecycle = 'archived', archived_at = now() WHERE id =";
+        pair.source(&world).sql(&format!("{archive} '{tenant_id}'")).await;
+    }
+    assert_eq!(reasons("ada").await, ["LIFECYCLE_MISMATCH", "LIFECYCLE_MISMATCH"]);
+    assert_eq!(reasons("bob").await, ["LIFECYCLE_MISMATCH", "CAPABILITY_MISSING"]);
+}
+
+/// Source and target, as the preview and the preflight tell them alike.
+async fn ends(caller: &Caller<'_>, pair: &Pair) -> [OperabilityOutcome; 2] {
+    let selection = Some(pair.selection());
+    let preview = PreviewCompareRequest { selection: selection.clone(), ..Default::default() };
+    let preview = caller.compare().preview_compare(preview).await.unwrap().into_inner();
+    let preflight = GeneratePromotionPreflightRequest { selection, ..Default::default() };
+    let preflight = caller.compare().generate_promotion_preflight(preflight).await.unwrap().into_inner();
+    assert_eq!(
+        (&preflight.source_operability, &preflight.target_operability),
+        (&preview.source_operability, &preview.target_operability)
+    );
+    [preview.source_operability.unwrap(), preview.target_operability.unwrap()]
 }

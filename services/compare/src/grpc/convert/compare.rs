@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use server::fields;
 
 use super::count;
+use super::operability::to_outcome;
 use crate::compare::{ComparePage, EvidenceAge, Subject, SubjectDiff};
 
 /// One page of a compare.
@@ -24,6 +25,8 @@ pub fn to_compare_page(page: ComparePage) -> wire::PreviewCompareResponse {
         fingerprint: page.fingerprint.to_string(),
         source_evidence: Some(to_evidence(page.source_evidence)),
         target_evidence: Some(to_evidence(page.target_evidence)),
+        source_operability: Some(to_outcome(&page.ends.source)),
+        target_operability: Some(to_outcome(&page.ends.target)),
     }
 }
 

@@ -9,6 +9,7 @@ use server::failure::Failure;
 use server::fields;
 
 use super::super::count;
+use super::super::operability::to_outcome;
 use super::to_evidence;
 use crate::compare::{PreflightPage, PromotionPlan};
 
@@ -42,6 +43,8 @@ pub fn to_preflight_page(page: PreflightPage) -> wire::GeneratePromotionPrefligh
         target_evidence: Some(to_evidence(page.target_evidence)),
         source_tenant_name: page.source_tenant_name,
         target_tenant_name: page.target_tenant_name,
+        source_operability: Some(to_outcome(&page.ends.source)),
+        target_operability: Some(to_outcome(&page.ends.target)),
     }
 }
 
