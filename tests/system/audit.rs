@@ -1,5 +1,7 @@
 //! The audit trail: what is told of preflights and of runs, to whom, and that nothing takes it back.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use dev::job;
 use dev::persona::Persona;
@@ -14,6 +16,9 @@ use system_tests::story::Story;
 
 /// Few, and enough for two pages: the trail is the subject here.
 const TYPES: [&str; 2] = ["assignmentFilter", "roleScopeTag"];
+/// How often it is looked whether the trail was told, and how long that may take.
+const POLL: Duration = Duration::from_millis(20);
+const TOLD_WITHIN: Duration = Duration::from_secs(30);
 const GENERATED: &str = "cross_tenant_promotion_preflight.generated";
 
 #[tokio::test]
@@ -134,7 +139,10 @@ async fn who_is_not_entitled_to_a_tenant_reads_nothing_about_it(story: &Story) -
         tenant_id: source,
         subject,
     };
+    story.owner.workspaces().remove_tenant_role(role.clone()).await?;
+    // Repeated, it is no second change.
     story.owner.workspaces().remove_tenant_role(role).await?;
+    changes_of_access_are_told_once(story).await?;
 
     let reader = story.scene.stack.session(Persona::Operator)?;
     let request = ListAuditEventsRequest { workspace_id, page_size: 1000, ..Default::default() };
@@ -148,6 +156,32 @@ async fn who_is_not_entitled_to_a_tenant_reads_nothing_about_it(story: &Story) -
     assert!(!seen.is_empty() && !seen.iter().any(|entry| about_source(&entry)), "{seen:?}");
     let visible: Vec<_> = all.iter().filter(|entry| !about_source(entry)).collect();
     assert_eq!(seen.iter().collect::<Vec<_>>(), visible);
+    Ok(())
+}
+
+/// Told after the answer, by the service itself: until then the outbox holds what is owed.
+async fn changes_of_access_are_told_once(story: &Story) -> Result<()> {
+    let settled = async {
+        while sqlx::query_scalar::<_, i64>("SELECT count(*) FROM access.audit_outbox").fetch_one(&story.rows).await? > 0
+        {
+            tokio::time::sleep(POLL).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(TOLD_WITHIN, settled).await.context("the trail is told in time")??;
+    let subject = Persona::Operator.subject();
+    let about = |entry: &AuditEvent, role: &str| {
+        detail(entry)["subject"] == subject.as_str() && detail(entry)["previous_role"] == role
+    };
+    for (action, tenant) in
+        [("workspace.member_set", ""), ("tenant.role_removed", story.scene.source.tenant_id.as_str())]
+    {
+        let entries = story.audit(action).await?;
+        let told: Vec<_> = entries.iter().filter(|entry| about(entry, "operator")).collect();
+        let [entry] = told.as_slice() else { panic!("{action} once, not {entries:?}") };
+        assert_eq!(entry.actor_subject, Persona::Owner.subject());
+        assert_eq!(entry.tenant_id, tenant);
+    }
     Ok(())
 }
 

@@ -8,8 +8,10 @@ use dev::job;
 use dev::persona::Persona;
 use dev::scene::Script;
 use dev::stack::Plan;
-use pb::operation::{OperationRunStatus, RunEvent};
-use pb::workspace::{RemoveTenantRoleRequest, RemoveWorkspaceMemberRequest};
+use pb::compare::{CompareSelection, GeneratePromotionPreflightResponse};
+use pb::inventory::SyncInventoryRequest;
+use pb::operation::{CancelOperationRunRequest, OperationRunStatus, RunEvent};
+use pb::workspace::{RemoveTenantRoleRequest, RemoveWorkspaceMemberRequest, SetTenantRoleRequest};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use system_tests::provider::{FaultAction, FaultRule};
@@ -197,7 +199,8 @@ async fn lost_access_ends_the_stream_as_if_there_had_never_been_anything() -> Re
     // Under way for much longer than this test looks at it.
     slow_down(&story, 2500).await?;
     let run = job::execute(&story.manager, &selection, &preflight).await?.run.context("a promotion starts")?;
-    let run = Subject::Run(run.run_id);
+    let run_id = run.run_id;
+    let run = Subject::Run(run_id.clone());
     let everything = Subject::Workspace(story.scene.workspace_id.clone());
 
     let mut of_run = Vec::new();
@@ -216,13 +219,54 @@ async fn lost_access_ends_the_stream_as_if_there_had_never_been_anything() -> Re
         subject: role,
     };
     story.owner.workspaces().remove_tenant_role(request).await?;
-    ends_as_not_found(of_run, Instant::now() + REVOKED_WITHIN).await?;
+    let limit = Instant::now() + REVOKED_WITHIN;
+    nothing_more_is_done(&story, &selection, &preflight, &run_id).await?;
+    ends_as_not_found(of_run, limit).await?;
     let refused = Watch::open(&story.manager, Service::OperationRuns, &run, "").await;
     assert_eq!(refused.err().map(|status| status.code()), Some(Code::NotFound));
 
+    // Entitled again, the streams are there again; and whoever leaves loses every one of them.
+    let request = SetTenantRoleRequest {
+        request_id: job::request_id(),
+        workspace_id: workspace_id.clone(),
+        tenant_id: selection.source_tenant_id.clone(),
+        subject: subject.clone(),
+        role: pb::workspace::Role::Manager.into(),
+    };
+    story.owner.workspaces().set_tenant_role(request).await?;
+    let mut all = of_workspace;
+    for service in [Service::OperationRuns, Service::Promotions] {
+        all.push(opened(&story.manager, service, &run).await?);
+    }
     let request = RemoveWorkspaceMemberRequest { request_id: job::request_id(), workspace_id, subject };
     story.owner.workspaces().remove_workspace_member(request).await?;
-    ends_as_not_found(of_workspace, Instant::now() + REVOKED_WITHIN).await
+    let limit = Instant::now() + REVOKED_WITHIN;
+    nothing_more_is_done(&story, &selection, &preflight, &run_id).await?;
+    ends_as_not_found(all, limit).await
+}
+
+/// What the manager did a moment ago is refused by the very next request, as if the things had never been there.
+async fn nothing_more_is_done(
+    story: &Story,
+    selection: &CompareSelection,
+    preflight: &GeneratePromotionPreflightResponse,
+    run_id: &str,
+) -> Result<()> {
+    let executed = job::execute(&story.manager, selection, preflight).await.map(drop);
+    let cancel = CancelOperationRunRequest { run_id: run_id.to_owned(), reason: String::new() };
+    let cancelled = story.manager.runs().cancel_operation_run(cancel).await.map(drop);
+    let sync = SyncInventoryRequest {
+        request_id: job::request_id(),
+        workspace_id: selection.workspace_id.clone(),
+        tenant_id: selection.source_tenant_id.clone(),
+        policy_types: Vec::new(),
+    };
+    let synced = story.manager.inventory().sync_inventory(sync).await.map(drop);
+    for refused in [executed, cancelled, synced] {
+        let refused = refused.err().context("the mutation went through")?;
+        assert_eq!((refused.code(), system_tests::reason(&refused).as_str()), (Code::NotFound, "NOT_FOUND"));
+    }
+    Ok(())
 }
 
 /// A stream whose first message has come.
