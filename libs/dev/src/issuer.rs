@@ -97,7 +97,8 @@ struct Shared {
     keys: RwLock<Keyring>,
     services: Vec<RegisteredService>,
     down: AtomicBool,
-    keys_after_ms: AtomicU64,
+    answer_after_ms: AtomicU64,
+    service_ttl_s: AtomicU64,
     key_requests: AtomicU64,
     token_requests: AtomicU64,
 }
@@ -117,7 +118,8 @@ impl Issuer {
             keys: RwLock::new(keys),
             services: config.services,
             down: AtomicBool::new(false),
-            keys_after_ms: AtomicU64::new(0),
+            answer_after_ms: AtomicU64::new(0),
+            service_ttl_s: AtomicU64::new(SERVICE_TOKEN_TTL.as_secs()),
             key_requests: AtomicU64::new(0),
             token_requests: AtomicU64::new(0),
         });
@@ -169,9 +171,14 @@ impl Issuer {
         self.shared.down.store(down, Ordering::SeqCst);
     }
 
-    /// Plays a slow issuer: whoever asks for the keys waits so long.
-    pub fn set_keys_after(&self, wait: Duration) {
-        self.shared.keys_after_ms.store(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    /// Plays a slow issuer: whoever asks for keys or for a token waits so long.
+    pub fn set_slow(&self, wait: Duration) {
+        self.shared.answer_after_ms.store(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    /// Changes how long the tokens that services get from now on are good for; whole seconds.
+    pub fn set_service_token_ttl(&self, ttl: Duration) {
+        self.shared.service_ttl_s.store(ttl.as_secs(), Ordering::SeqCst);
     }
 
     /// How often the keys were asked for.
@@ -194,6 +201,10 @@ impl Drop for Issuer {
 impl Shared {
     fn keys(&self) -> std::sync::RwLockReadGuard<'_, Keyring> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn take_time(&self) {
+        tokio::time::sleep(Duration::from_millis(self.answer_after_ms.load(Ordering::SeqCst))).await;
     }
 
     fn mint_service(&self, name: &str, ttl: Duration) -> Result<String> {
@@ -368,7 +379,7 @@ async fn discovery(State(issuer): State<Arc<Shared>>) -> Json<serde_json::Value>
 
 async fn jwks(State(issuer): State<Arc<Shared>>) -> Json<JwkSet> {
     issuer.key_requests.fetch_add(1, Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_millis(issuer.keys_after_ms.load(Ordering::SeqCst))).await;
+    issuer.take_time().await;
     Json(JwkSet { keys: issuer.keys().keys.iter().map(|key| key.public.clone()).collect() })
 }
 
@@ -381,6 +392,7 @@ struct TokenRequest {
 
 async fn token(State(issuer): State<Arc<Shared>>, headers: HeaderMap, Form(asked): Form<TokenRequest>) -> Response {
     issuer.token_requests.fetch_add(1, Ordering::SeqCst);
+    issuer.take_time().await;
     let refuse = |status: StatusCode, error: &str| (status, Json(json!({ "error": error }))).into_response();
     if asked.grant_type != "client_credentials" {
         return refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type");
@@ -391,11 +403,12 @@ async fn token(State(issuer): State<Arc<Shared>>, headers: HeaderMap, Form(asked
     let Some(service) = issuer.services.iter().find(|known| known.name == id && known.secret == secret) else {
         return refuse(StatusCode::UNAUTHORIZED, "invalid_client");
     };
-    match issuer.mint_service(&service.name, SERVICE_TOKEN_TTL) {
+    let ttl = Duration::from_secs(issuer.service_ttl_s.load(Ordering::SeqCst));
+    match issuer.mint_service(&service.name, ttl) {
         Ok(token) => Json(json!({
             "access_token": token,
             "token_type": "Bearer",
-            "expires_in": SERVICE_TOKEN_TTL.as_secs(),
+            "expires_in": ttl.as_secs(),
         }))
         .into_response(),
         Err(_unsigned) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "server_error"),

@@ -1,5 +1,5 @@
-//! This service's own token, by client credentials: fetched when first needed, kept until shortly before it expires, one
-//! fetch at a time. While a renewal fails the old token is used for as long as it is valid.
+//! This service's own token, by client credentials: fetched when first needed, renewed in the background before it
+//! expires, one fetch at a time. While a renewal is slow or fails the old token is used for as long as it is valid.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -27,9 +27,12 @@ struct Source {
     credentials: ClientCredentials,
     audience: String,
     current: RwLock<Option<Token>>,
-    /// Held during a fetch; the last failure.
-    fetching: Mutex<Option<(Instant, Arc<IssuerError>)>>,
+    /// Held during a fetch.
+    fetching: Arc<Mutex<Failed>>,
 }
+
+/// The last fetch, if it failed, and when.
+type Failed = Option<(Instant, Arc<IssuerError>)>;
 
 #[derive(Clone)]
 struct Token {
@@ -42,23 +45,20 @@ struct Token {
 
 impl OwnToken {
     pub(crate) fn new(issuer: Issuer, credentials: ClientCredentials, audience: String) -> Self {
-        let (current, fetching) = (RwLock::new(None), Mutex::new(None));
+        let (current, fetching) = (RwLock::new(None), Arc::default());
         Self(Arc::new(Source { issuer, credentials, audience, current, fetching }))
     }
 
-    /// A token that is valid now.
+    /// A token that is valid now. Nobody waits for a new one while the old one is.
     pub(crate) async fn get(&self) -> Result<Secret, Failure> {
-        let old = match self.current() {
-            Some(token) if Instant::now() < token.renew_at => return Ok(token.secret),
-            old => old,
-        };
-        match (self.renew().await, old) {
-            (Ok(secret), _) => Ok(secret),
-            (Err(error), Some(old)) if Instant::now() < old.expires_at => {
-                tracing::warn!(%error, "the service's own token cannot be renewed; the old one is still valid");
-                Ok(old.secret)
+        let now = Instant::now();
+        match self.current() {
+            Some(token) if now < token.renew_at => Ok(token.secret),
+            Some(token) if now < token.expires_at => {
+                self.renew_in_background();
+                Ok(token.secret)
             }
-            (Err(error), _) => Err(Failure::unavailable("the identity provider").caused_by(error)),
+            _ => self.renew().await.map_err(|error| Failure::unavailable("the identity provider").caused_by(error)),
         }
     }
 
@@ -74,8 +74,21 @@ impl OwnToken {
         self.0.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn renew_in_background(&self) {
+        let due = |failed: &Failed| failed.as_ref().is_none_or(|(when, _)| when.elapsed() >= COOLDOWN);
+        if !self.0.fetching.try_lock().is_ok_and(|failed| due(&failed)) {
+            return;
+        }
+        let this = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = this.renew().await {
+                tracing::warn!(%error, "the service's own token cannot be renewed; the old one is still valid");
+            }
+        });
+    }
+
     async fn renew(&self) -> Result<Secret, Arc<IssuerError>> {
-        let mut failed = self.0.fetching.lock().await;
+        let mut failed = Arc::clone(&self.0.fetching).lock_owned().await;
         // Somebody else may have fetched, or failed, while we waited.
         if let Some(token) = self.current()
             && Instant::now() < token.renew_at
@@ -87,17 +100,14 @@ impl OwnToken {
         {
             return Err(Arc::clone(error));
         }
-        match self.fetch().await {
-            Ok(secret) => {
-                *failed = None;
-                Ok(secret)
-            }
-            Err(error) => {
-                let error = Arc::new(error);
-                *failed = Some((Instant::now(), Arc::clone(&error)));
-                Err(error)
-            }
-        }
+        // In a task of its own: a caller whose time is up would undo the fetch, and the next one would begin again.
+        let this = self.clone();
+        let fetch = tokio::spawn(async move {
+            let fetched = this.fetch().await.map_err(Arc::new);
+            *failed = fetched.as_ref().err().map(|error| (Instant::now(), Arc::clone(error)));
+            fetched
+        });
+        fetch.await.unwrap_or_else(|_panicked| Err(Arc::new(IssuerError::Slow)))
     }
 
     async fn fetch(&self) -> Result<Secret, IssuerError> {

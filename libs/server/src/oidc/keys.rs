@@ -23,7 +23,7 @@ const COOLDOWN_WITHOUT_KEYS: Duration = Duration::from_secs(1);
 
 /// How long a token of an unknown key waits for the issuer while others have their keys: a flood of them, with an issuer
 /// that does not answer, must not hold all places.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why there is no key for a token.
 pub(super) enum NoKey {

@@ -162,6 +162,43 @@ async fn a_token_that_is_refused_is_fetched_anew() {
 }
 
 #[tokio::test]
+async fn a_slow_renewal_of_the_own_token_delays_no_call() {
+    let issuer = issuer().await;
+    let back = Running::start(&issuer, &[]).await;
+    let (_front, upstream) = in_front_of(&issuer, &back.url()).await;
+    let ttl = Duration::from_secs(5);
+    issuer.set_service_token_ttl(ttl);
+    let ask = async || PromotionServiceClient::new(upstream.as_self()).execute_promotion(unary("whoami")).await;
+    ask().await.unwrap();
+    issuer.set_slow(Duration::from_secs(60));
+    let begun = Instant::now();
+    while issuer.token_requests() < 2 {
+        ask().await.unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(10), "nobody renews");
+    }
+    assert!(begun.elapsed() < ttl, "a call waited for the new token: {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn callers_whose_time_is_up_do_not_begin_the_fetch_of_the_own_token_again() {
+    let issuer = issuer().await;
+    let back = Running::start(&issuer, &[]).await;
+    let (front, _) = in_front_of(&issuer, &back.url()).await;
+    issuer.set_slow(Duration::from_secs(1));
+    // The keys are there; the own token is not.
+    let ada = token(&issuer);
+    within("the keys", front.play("whoami", &ada)).await.unwrap();
+    let bearer = format!("Bearer {ada}");
+    let headers = [("authorization", bearer.as_str()), ("grpc-timeout", "50m")];
+    for _ in 0..5 {
+        let seen = wire::call(front.grpc, wire::UNARY, &headers, &unary("ask whoami")).await;
+        assert_eq!(seen.status().code(), Code::DeadlineExceeded);
+    }
+    eventually("the token is there", || front.play("ask whoami", &ada), Result::is_ok).await;
+    assert_eq!(issuer.token_requests(), 1);
+}
+
+#[tokio::test]
 async fn without_an_identity_of_its_own_a_service_says_so() {
     let issuer = issuer().await;
     let back = Running::start(&issuer, &[]).await;
