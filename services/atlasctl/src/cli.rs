@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Workspaces(workspaces::WorkspacesCommand),
     /// Say who you are to the services, and what you may do where.
     Whoami,
+    /// Log in at the context's issuer with a code that you enter in a browser.
+    Login,
     /// Contexts: which installation is meant, and where its token comes from.
     #[command(subcommand)]
     Context(context::ContextCommand),

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 pub(crate) mod audit;
 pub(crate) mod compare;
 pub(crate) mod context;
+pub(crate) mod login;
 pub(crate) mod preflight;
 pub(crate) mod promote;
 pub(crate) mod runs;
@@ -28,6 +29,8 @@ pub(crate) async fn run(app: &mut App, command: Command) -> Result<Exit, Failure
         Command::Audit(command) => audit::run(app, &command).await,
         Command::Workspaces(command) => workspaces::run(app, &command).await,
         Command::Whoami => whoami::run(app).await,
-        Command::Context(_) | Command::Completions { .. } => unreachable!("these are run without a session"),
+        Command::Context(_) | Command::Login | Command::Completions { .. } => {
+            unreachable!("these are run without a session")
+        }
     }
 }

@@ -147,6 +147,11 @@ pub(crate) fn file() -> Result<PathBuf, Failure> {
     }
 }
 
+/// Where the tokens of `atlasctl login` are, one file a context.
+pub(crate) fn token_file(context: &str) -> Result<PathBuf, Failure> {
+    Ok(folder("XDG_STATE_HOME", ".local/state")?.join("tokens").join(format!("{context}.json")))
+}
+
 fn folder(variable: &str, otherwise: &str) -> Result<PathBuf, Failure> {
     let given = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = given.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(otherwise)));

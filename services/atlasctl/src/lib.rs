@@ -19,6 +19,7 @@ mod exit;
 mod failure;
 mod follow;
 mod json;
+mod login;
 mod page;
 mod resolve;
 mod screen;
@@ -32,6 +33,7 @@ use cli::{Cli, Command, Global};
 use context::Context;
 use exit::Exit;
 use failure::Failure;
+use login::Login;
 use screen::{Colour, Screen, painted};
 use session::Session;
 use token::{Token, TokenSource};
@@ -61,6 +63,7 @@ async fn run(cli: Cli, screen: Screen) -> Result<Exit, Failure> {
             app::print_bytes(&script)?;
             Ok(Exit::Done)
         }
+        Command::Login => command::login::run(&cli.global).await,
         Command::Context(command) => command::context::run(&command, &cli.global, screen),
         command => command::run(&mut open(&cli.global, screen).await?, command).await,
     }
@@ -71,7 +74,11 @@ async fn open(global: &Global, screen: Screen) -> Result<App, Failure> {
     let contexts = context::Contexts::read(&context::file()?)?;
     let (name, context) = contexts.chosen(global.context.as_deref())?;
     let context = overridden(context, |variable| env::var_os(variable))?;
-    let source = token_source(&context, env::var_os("TENANTATLAS_TOKEN"))?;
+    let login = match name {
+        Some(name) => Login::of(&context, context::token_file(name)?),
+        None => None,
+    };
+    let source = token_source(&context, env::var_os("TENANTATLAS_TOKEN"), login)?;
     let workspace = global.workspace.clone().or_else(|| context.workspace.clone());
     Ok(App {
         context_name: name.map(str::to_owned),
@@ -100,7 +107,7 @@ fn overridden(context: Context, variable: impl Fn(&str) -> Option<OsString>) -> 
 }
 
 /// Where the token comes from: the environment before the context.
-fn token_source(context: &Context, variable: Option<OsString>) -> Result<TokenSource, Failure> {
+fn token_source(context: &Context, variable: Option<OsString>, login: Option<Login>) -> Result<TokenSource, Failure> {
     if let Some(value) = variable.filter(|value| !value.is_empty()) {
         let name = "TENANTATLAS_TOKEN";
         let text = value.into_string().map_err(|_| Failure::new(format!("{name} is no text")))?;
@@ -109,7 +116,7 @@ fn token_source(context: &Context, variable: Option<OsString>) -> Result<TokenSo
     Ok(match (&context.token_file, &context.token_command) {
         (Some(file), _) => TokenSource::File(file.clone()),
         (None, Some(command)) => TokenSource::Command(command.clone()),
-        (None, None) => TokenSource::Nowhere,
+        (None, None) => login.map_or(TokenSource::Nowhere, TokenSource::Login),
     })
 }
 
@@ -133,8 +140,8 @@ mod tests {
         let chosen = overridden(context.clone(), environment).unwrap();
         assert_eq!(chosen.compare.as_deref(), Some("http://127.0.0.1:9"));
         assert_eq!(chosen.promotion.as_deref(), Some("http://127.0.0.1:2"), "an empty variable says nothing");
-        assert_eq!(token_source(&context, None).unwrap(), TokenSource::File("/token".into()));
-        assert!(matches!(token_source(&context, Some("t".into())).unwrap(), TokenSource::Environment(_)));
-        assert_eq!(token_source(&Context::default(), Some(OsString::new())).unwrap(), TokenSource::Nowhere);
+        assert_eq!(token_source(&context, None, None).unwrap(), TokenSource::File("/token".into()));
+        assert!(matches!(token_source(&context, Some("t".into()), None).unwrap(), TokenSource::Environment(_)));
+        assert_eq!(token_source(&Context::default(), Some(OsString::new()), None).unwrap(), TokenSource::Nowhere);
     }
 }

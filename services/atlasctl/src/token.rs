@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tonic::metadata::{Ascii, MetadataValue};
 
 use crate::failure::Failure;
+use crate::login::Login;
 
 /// Past this it is no token.
 const LONGEST: usize = 16 << 10;
@@ -61,6 +62,8 @@ pub(crate) enum TokenSource {
     File(PathBuf),
     /// A command of the user's.
     Command(String),
+    /// `atlasctl login`.
+    Login(Login),
     /// None: calls go out without one.
     Nowhere,
 }
@@ -77,6 +80,7 @@ impl TokenSource {
                 Token::new(&text, &format!("the token file {}", file.display())).map(Some)
             }
             Self::Command(command) => of_command(command).await.map(Some),
+            Self::Login(login) => login.token().await,
             Self::Nowhere => Ok(None),
         }
     }
@@ -87,6 +91,7 @@ impl TokenSource {
             Self::Environment(_) => "TENANTATLAS_TOKEN".to_owned(),
             Self::File(file) => format!("file {}", file.display()),
             Self::Command(command) => format!("command `{command}`"),
+            Self::Login(login) => format!("login at {}", login.issuer),
             Self::Nowhere => "none".to_owned(),
         }
     }
