@@ -13,6 +13,10 @@ use dev::issuer::PersonaClaims;
 use dev::job;
 use dev::persona::Persona;
 use dev::scene::Scene;
+use pb::backup::{
+    ArchiveBackupScheduleRequest, BackupPlan, CatchUpPolicy, CreateBackupScheduleRequest, OverlapPolicy,
+    RunBackupNowRequest,
+};
 use pb::compare::{CompareSelection, CompareState};
 use pb::inventory::{ListInventoryItemsRequest, ListPolicyVersionsRequest, SyncInventoryRequest};
 use pb::operation::OperationRun;
@@ -132,7 +136,8 @@ impl World {
     }
 
     /// A request, with things of this place for `$workspace`, `$source`, `$target`; below them `$run` and `$promotion` (runs
-    /// that have ended), `$onboarding` (one of `$onboarded`, cancelled), `$object` (a scope tag) with a `$version` and its `$content`, `$subject`; and `$selection`.
+    /// that have ended), `$onboarding` (one of `$onboarded`, cancelled), `$object` (a scope tag) with a `$version` and its `$content`,
+    /// `$subject`, a backup `$schedule` with a `$set`, an `$ended` schedule; and `$selection`.
     pub(super) fn request(&self, template: &str, place: Place) -> String {
         let (own, foreign, invented) = (&self.own, &self.foreign, &self.invented);
         let (workspace, tenants, details) = match place {
@@ -284,7 +289,18 @@ async fn names(owner: &Session, workspace: &str, tenants: [String; 2]) -> Result
         .pop()
         .context("a synced object has a version")?;
     let (onboarding, onboarded) = cancelled_onboarding(owner, workspace).await?;
+    let (schedule, set) = back_up(owner, workspace, &source).await?;
+    let ended = schedule_of(owner, workspace, &source).await?;
+    let archive = ArchiveBackupScheduleRequest {
+        workspace_id: workspace.to_owned(),
+        tenant_id: source.clone(),
+        backup_schedule_id: ended.clone(),
+    };
+    owner.backups().archive_backup_schedule(archive).await?;
     Ok(Names::from([
+        ("schedule", schedule),
+        ("set", set),
+        ("ended", ended),
         ("workspace", workspace.to_owned()),
         ("source", source),
         ("target", target),
@@ -296,6 +312,42 @@ async fn names(owner: &Session, workspace: &str, tenants: [String; 2]) -> Result
         ("version", version.policy_version_id),
         ("subject", subject),
     ]))
+}
+
+/// A backup schedule.
+async fn schedule_of(session: &Session, workspace: &str, tenant: &str) -> Result<String> {
+    let plan = BackupPlan {
+        name: "Matrix".into(),
+        cron: "0 3 1 1 *".into(),
+        time_zone: "UTC".into(),
+        policy_types: vec![OBJECT_TYPE.into()],
+        catch_up: CatchUpPolicy::Skip.into(),
+        overlap: OverlapPolicy::Skip.into(),
+        keep_last: 3_660,
+        ..Default::default()
+    };
+    let request = CreateBackupScheduleRequest {
+        request_id: job::request_id(),
+        workspace_id: workspace.to_owned(),
+        tenant_id: tenant.to_owned(),
+        plan: Some(plan),
+    };
+    let schedule = session.backups().create_backup_schedule(request).await?.into_inner().schedule;
+    Ok(schedule.context("a created schedule is returned")?.backup_schedule_id)
+}
+
+/// A schedule with a complete backup set.
+async fn back_up(session: &Session, workspace: &str, tenant: &str) -> Result<(String, String)> {
+    let schedule = schedule_of(session, workspace, tenant).await?;
+    let request = RunBackupNowRequest {
+        request_id: job::request_id(),
+        workspace_id: workspace.to_owned(),
+        tenant_id: tenant.to_owned(),
+        backup_schedule_id: schedule.clone(),
+    };
+    let run = session.backups().run_backup_now(request).await?.into_inner().run.context("a backup starts")?;
+    job::wait_for_end(session, &run.run_id).await?;
+    Ok((schedule, run.run_id))
 }
 
 /// Enough to compare and to promote something, and no more: the matrix is about access.

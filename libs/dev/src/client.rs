@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use pb::audit::audit_service_client::AuditServiceClient;
+use pb::backup::backup_service_client::BackupServiceClient;
 use pb::compare::compare_service_client::CompareServiceClient;
 use pb::inventory::inventory_service_client::InventoryServiceClient;
 use pb::operation::operation_run_service_client::OperationRunServiceClient;
@@ -115,6 +116,11 @@ impl Session {
     /// InventoryService.
     pub fn inventory(&self) -> InventoryServiceClient<Carrier> {
         InventoryServiceClient::with_interceptor(self.compare.clone(), self.bearer.clone())
+    }
+
+    /// BackupService.
+    pub fn backups(&self) -> BackupServiceClient<Carrier> {
+        BackupServiceClient::with_interceptor(self.compare.clone(), self.bearer.clone())
     }
 
     /// CompareService.

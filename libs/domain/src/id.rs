@@ -53,6 +53,8 @@ uuid_id! {
     WorkspaceId,
     /// A governed Microsoft tenant as this system knows it (not Microsoft's own tenant id).
     TenantId,
+    /// A backup schedule.
+    BackupScheduleId,
     /// An operation run.
     RunId,
     /// One item of an operation run.

@@ -12,6 +12,11 @@ pub mod tenantatlas {
             tonic::include_proto!("tenantatlas.audit.v1");
         }
     }
+    pub mod backup {
+        pub mod v1 {
+            tonic::include_proto!("tenantatlas.backup.v1");
+        }
+    }
     pub mod compare {
         pub mod v1 {
             tonic::include_proto!("tenantatlas.compare.v1");
@@ -55,6 +60,7 @@ pub mod tenantatlas {
 }
 
 pub use tenantatlas::audit::v1 as audit;
+pub use tenantatlas::backup::v1 as backup;
 pub use tenantatlas::compare::v1 as compare;
 pub use tenantatlas::control::v1 as control;
 pub use tenantatlas::directory::v1 as directory;

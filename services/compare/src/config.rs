@@ -28,12 +28,15 @@ pub struct Args {
     #[arg(long, env = "TENANTATLAS_OPERATION_RUN_ENDPOINT")]
     pub operation_run_endpoint: String,
 
-    /// Whether this process also works on runs of `inventory.sync`.
+    /// Whether this process also works on runs.
     #[arg(long, env = "TENANTATLAS_WORKER", action = clap::ArgAction::Set, default_value_t = true)]
     pub worker: bool,
     /// Runs worked on at once.
     #[arg(long, env = "TENANTATLAS_WORKER_RUNS", default_value_t = 4)]
     pub worker_runs: usize,
+    /// Whether this process also starts the backups that are due.
+    #[arg(long, env = "TENANTATLAS_SCHEDULER", action = clap::ArgAction::Set, default_value_t = true)]
+    pub scheduler: bool,
     /// Longest time one request to the provider may take.
     #[arg(long, env = "TENANTATLAS_PROVIDER_TIMEOUT", value_parser = duration, default_value = "60s")]
     pub provider_timeout: Duration,

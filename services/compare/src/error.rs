@@ -47,6 +47,15 @@ pub enum Error {
         /// Its version now.
         version: i64,
     },
+    /// The schedule has ended.
+    #[error("the backup schedule is archived")]
+    BackupScheduleArchived,
+    /// The schedule was changed by somebody else.
+    #[error("the backup schedule was changed since: read it again")]
+    BackupScheduleChanged,
+    /// There is nothing to retry.
+    #[error("the backup set has everything that was selected: there is nothing to retry")]
+    BackupSetComplete,
     /// A tenant is not compared with itself.
     #[error("source and target must be different tenants")]
     SameTenant,
@@ -97,6 +106,9 @@ impl From<Error> for Failure {
             Error::OnboardingChanged { editor_name, version } => Failure::aborted("ONBOARDING_CHANGED", message)
                 .with("editor_name", editor_name)
                 .with("version", version.to_string()),
+            Error::BackupScheduleArchived => gate("BACKUP_SCHEDULE_ARCHIVED", "backup_schedule_id", message),
+            Error::BackupScheduleChanged => Failure::aborted("BACKUP_SCHEDULE_CHANGED", message),
+            Error::BackupSetComplete => gate("BACKUP_SET_COMPLETE", "backup_set_id", message),
             Error::SameTenant => Failure::new(Category::InvalidArgument, "SAME_TENANT", message),
             Error::SubjectAmbiguous => gate("SUBJECT_AMBIGUOUS", "subject_key", message),
             Error::CompareChanged => Failure::aborted("COMPARE_CHANGED", message),

@@ -3,6 +3,7 @@
 
 pub mod convert;
 
+mod backup;
 mod compare;
 mod directory;
 mod inventory;
@@ -31,6 +32,7 @@ impl Api {
 
     /// The generated servers, with their message limits.
     pub fn services(self, limits: &Limits) -> Services {
+        use pb::backup::backup_service_server::BackupServiceServer;
         use pb::compare::compare_service_server::CompareServiceServer;
         use pb::directory::directory_service_server::DirectoryServiceServer;
         use pb::inventory::inventory_service_server::InventoryServiceServer;
@@ -52,5 +54,6 @@ impl Api {
             .add(limited!(InventoryServiceServer, limits.max_request_bytes.max(PRE_IMAGE_REQUEST_BYTES)))
             .add(limited!(CompareServiceServer))
             .add(limited!(DirectoryServiceServer))
+            .add(limited!(BackupServiceServer))
     }
 }

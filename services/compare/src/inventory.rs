@@ -18,8 +18,8 @@ pub use list_inventory_items::{ItemsAsked, list_inventory_items};
 pub use list_policy_types::{KnownType, PromotionClass, list_policy_types};
 pub use list_policy_versions::{VersionsAsked, list_policy_versions};
 pub use list_reference_names::{NameOfReference, list_reference_names};
-pub(crate) use sync_inventory::selection;
 pub use sync_inventory::{SyncInventory, sync_inventory};
+pub(crate) use sync_inventory::{items as selected_items, selection};
 
 use domain::access::{Capability, Need};
 use domain::id::{TenantId, WorkspaceId};

@@ -8,6 +8,7 @@
 
 pub mod answered;
 pub mod audit;
+pub mod backup;
 pub mod client;
 pub mod compare;
 pub mod config;

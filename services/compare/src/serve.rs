@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::answered::forget;
 use crate::audit;
+use crate::backup::schedule_backups;
 use crate::client::{Audit, OperationRuns};
 use crate::config::Args;
 use crate::grpc::Api;
@@ -16,7 +17,7 @@ use crate::handlers::handlers;
 use crate::state::State;
 
 /// The newest migration this service reads or writes columns of.
-const SCHEMA: i64 = 30;
+const SCHEMA: i64 = 31;
 
 /// Reads the options of the process and serves until told to stop.
 pub async fn run() -> Result<(), StartError> {
@@ -31,6 +32,23 @@ pub async fn bind(args: &Args) -> Result<Bound, StartError> {
 
 /// The same on a chassis that the caller can shut down.
 pub async fn start(args: &Args, chassis: &Chassis) -> Result<Bound, StartError> {
+    let state = state(args, chassis).await?;
+    chassis.spawn(forget::run(state.db.clone(), chassis.drain_token()));
+    chassis.spawn(audit::deliver::run(state.clone(), chassis.drain_token()));
+    if args.scheduler {
+        chassis.spawn(schedule_backups::run(state.clone(), chassis.drain_token()));
+    }
+    if args.worker {
+        let settings = Settings { timeout: args.provider_timeout, ..Settings::default() };
+        let provider = Provider::new(settings, args.provider.clone());
+        let handlers = handlers(&state, &provider);
+        worker::start(chassis, state.operation_runs.upstream(), args.worker_runs, handlers)?;
+    }
+    chassis.bind(Api::new(state).services(chassis.limits())).await
+}
+
+/// What use cases work with, once the database is there.
+pub async fn state(args: &Args, chassis: &Chassis) -> Result<State, StartError> {
     let config = args.validate()?;
     let db = pg::Db::connect(&config.database)
         .await
@@ -39,7 +57,7 @@ pub async fn start(args: &Args, chassis: &Chassis) -> Result<Bound, StartError> 
         .await
         .map_err(|error| StartError::service("the schema is not ready", error))?;
     let operation_run = chassis.upstream("--operation-run-endpoint", &args.operation_run_endpoint)?;
-    let state = State {
+    Ok(State {
         access: AccessReader::new(db.pool().clone()),
         registry: Arc::new(config.registry),
         operation_runs: OperationRuns::new(operation_run.clone()),
@@ -48,14 +66,5 @@ pub async fn start(args: &Args, chassis: &Chassis) -> Result<Bound, StartError> 
         stale_after: config.stale_after,
         provider_rules: Arc::new(args.provider.clone()),
         db,
-    };
-    chassis.spawn(forget::run(state.db.clone(), chassis.drain_token()));
-    chassis.spawn(audit::deliver::run(state.clone(), chassis.drain_token()));
-    if args.worker {
-        let settings = Settings { timeout: args.provider_timeout, ..Settings::default() };
-        let provider = Provider::new(settings, args.provider.clone());
-        let handlers = handlers(&state, &provider);
-        worker::start(chassis, state.operation_runs.upstream(), args.worker_runs, handlers)?;
-    }
-    chassis.bind(Api::new(state).services(chassis.limits())).await
+    })
 }

@@ -2,6 +2,9 @@
 //! with SQL. Free functions over a connection; the use case owns the transaction, and no IO to others happens inside one.
 
 pub mod audit_outbox;
+pub mod backup_schedule;
+pub mod backup_set;
+pub mod backup_slot;
 pub mod coverage;
 pub mod directory_group;
 pub mod directory_role_definition;

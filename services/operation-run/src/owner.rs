@@ -38,6 +38,11 @@ impl OwnedTypes {
         self.0.contains(&run_type)
     }
 
+    /// Whether one of them is such a type.
+    pub fn any(&self, is_such: impl Fn(RunType) -> bool) -> bool {
+        self.0.iter().copied().any(is_such)
+    }
+
     /// Their names, as stored.
     pub fn names(&self) -> Vec<&'static str> {
         self.0.iter().map(|run_type| run_type.as_str()).collect()

@@ -6,12 +6,13 @@
 use domain::id::{Hash, RequestId, RunId, TenantId, WorkspaceId};
 use domain::run::{Pause, RunTenants, RunType, identity_hash};
 use serde_json::{Map, Value};
+use server::caller::User;
 use server::{Caller, ambient};
 
 use crate::Runs;
 use crate::error::{Error, Result};
 use crate::owner::owned_types;
-use crate::run::SeenRun;
+use crate::run::{Run, SeenRun};
 use crate::store;
 use crate::store::run::start::{Inserted, NewRun};
 use crate::store::run_item::NewItem;
@@ -21,6 +22,11 @@ use crate::visibility::Visibility;
 /// How often the insert is tried before the caller is asked to come back. Each round lost means that somebody else's
 /// start or end was committed in between.
 const ROUNDS: usize = 10;
+
+/// The subject in a request's hash when nobody stands behind it.
+pub(crate) const NOBODY: &str = "";
+/// The name of that initiator for people.
+const SYSTEM: &str = "System";
 
 /// What is to be started.
 #[derive(Debug, Clone)]
@@ -50,15 +56,10 @@ pub enum StartResult {
     Blocked(Pause),
 }
 
-/// Starts a run on behalf of a user.
+/// Starts a run on behalf of a user, or, for the types that nobody starts by hand, for the service that owns them.
 pub async fn start(runs: &Runs, caller: &Caller, start: Start) -> Result<StartResult> {
     owned_types(caller)?.require(start.run_type)?;
-    let user = caller.require_user()?;
-    let facts = runs.access.facts(&user.subject, start.workspace).await?;
-    let tenants: Vec<TenantId> = start.tenants.tenant.iter().chain(&start.tenants.related).copied().collect();
-    domain::access::authorize(facts.as_ref(), &tenants, &start.run_type.start_needs(&start.tenants))
-        .map_err(server::Failure::from)?;
-    let visibility = Visibility::of(facts);
+    let initiator = Initiator::of(runs, caller, &start).await?;
 
     let facts = start.run_type.facts();
     let new = NewRun {
@@ -67,9 +68,9 @@ pub async fn start(runs: &Runs, caller: &Caller, start: Start) -> Result<StartRe
         run_type: start.run_type,
         identity: identity_of(&start),
         request: start.request,
-        request_hash: request_hash(&user.subject, &start.request_digest),
-        initiator_subject: user.subject.to_string(),
-        initiator_name: user.name.to_string(),
+        request_hash: request_hash(initiator.subject(), &start.request_digest),
+        initiator_subject: initiator.user.as_ref().map(|(user, _)| user.subject.to_string()),
+        initiator_name: initiator.name().to_owned(),
         total: (!start.items.is_empty()).then(|| i32::try_from(start.items.len()).unwrap_or(i32::MAX)),
         max_attempts: facts.max_attempts_without_progress,
         lease_ttl: runs.settings.lease_ttl.unwrap_or(facts.lease_ttl.unsigned_abs()),
@@ -85,12 +86,49 @@ pub async fn start(runs: &Runs, caller: &Caller, start: Start) -> Result<StartRe
                     runs.work.ring();
                     result
                 }
-                StartResult::ScopeBusy(Some(seen)) if !visibility.shows(&seen.run) => StartResult::ScopeBusy(None),
+                StartResult::ScopeBusy(Some(seen)) if !initiator.sees(&seen.run) => StartResult::ScopeBusy(None),
                 other => other,
             });
         }
     }
     Err(Error::Contended)
+}
+
+/// Who starts a run: a user with what they may see, or nobody, which is the system itself.
+struct Initiator {
+    user: Option<(User, Visibility)>,
+}
+
+impl Initiator {
+    /// The user behind the call, authorised; or the system, for a service by itself and a type that is the system's to start.
+    async fn of(runs: &Runs, caller: &Caller, start: &Start) -> Result<Self> {
+        if caller.user.is_none() && is_started_by_the_system(start.run_type) {
+            return Ok(Self { user: None });
+        }
+        let user = caller.require_user()?;
+        let facts = runs.access.facts(&user.subject, start.workspace).await?;
+        let tenants: Vec<TenantId> = start.tenants.tenant.iter().chain(&start.tenants.related).copied().collect();
+        domain::access::authorize(facts.as_ref(), &tenants, &start.run_type.start_needs(&start.tenants))
+            .map_err(server::Failure::from)?;
+        Ok(Self { user: Some((user.clone(), Visibility::of(facts))) })
+    }
+
+    fn subject(&self) -> &str {
+        self.user.as_ref().map_or(NOBODY, |(user, _)| &user.subject)
+    }
+
+    fn name(&self) -> &str {
+        self.user.as_ref().map_or(SYSTEM, |(user, _)| &user.name)
+    }
+
+    fn sees(&self, run: &Run) -> bool {
+        self.user.as_ref().is_some_and(|(_, visibility)| visibility.shows(run))
+    }
+}
+
+/// Whether runs of the type are started by a scheduler: their identity is the time they are meant for.
+pub(crate) fn is_started_by_the_system(run_type: RunType) -> bool {
+    run_type == RunType::BackupScheduleScheduled
 }
 
 /// Tries once; `None` when what was in the way has gone meanwhile, or the request had been answered before.

@@ -340,6 +340,76 @@ pub(super) const ROWS: &[Row] = &[
         ".N Noooo UoN",
         HIDDEN,
     ),
+    // BackupService
+    row(
+        "tenantatlas.backup.v1.BackupService/CreateBackupSchedule",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source", "plan": {"name": "Matrix", "cron": "0 3 1 1 *", "time_zone": "UTC", "catch_up": "CATCH_UP_POLICY_SKIP", "overlap": "OVERLAP_POLICY_SKIP", "keep_last": 1}}"#,
+        ".N NCCoo UoN",
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.backup.v1.BackupService/GetBackupSchedule",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source", "backup_schedule_id": "$schedule"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.backup.v1.BackupService/ListBackupSchedules",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+    ),
+    // Of what is archived already, which is told only to those who may change it.
+    detail(
+        "tenantatlas.backup.v1.BackupService/UpdateBackupSchedule",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source", "backup_schedule_id": "$ended", "version": 2, "plan": {"name": "Matrix", "cron": "0 3 1 1 *", "time_zone": "UTC", "catch_up": "CATCH_UP_POLICY_SKIP", "overlap": "OVERLAP_POLICY_SKIP", "keep_last": 1}}"#,
+        ".N NCCff UfN",
+        ".N NCCNN UNN",
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.backup.v1.BackupService/ArchiveBackupSchedule",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source", "backup_schedule_id": "$ended"}"#,
+        ".N NCCoo UoN",
+        ".N NCCNN UNN",
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.backup.v1.BackupService/RunBackupNow",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source", "backup_schedule_id": "$schedule"}"#,
+        ".N NCooo UoN",
+        ".N NCNNN UNN",
+        HIDDEN,
+    ),
+    // There is nothing to retry about a complete set.
+    detail(
+        "tenantatlas.backup.v1.BackupService/RetryBackup",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source", "backup_set_id": "$set"}"#,
+        ".N NCfff UfN",
+        ".N NCNNN UNN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.backup.v1.BackupService/ListBackupSets",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.backup.v1.BackupService/GetBackupSet",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source", "backup_set_id": "$set"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.backup.v1.BackupService/ListBackupSetEntries",
+        r#"{"workspace_id": "$workspace", "tenant_id": "$source", "backup_set_id": "$set"}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+        HIDDEN,
+    ),
     // CompareService
     row("tenantatlas.compare.v1.CompareService/PreviewCompare", r#"{"selection": $selection}"#, ".N Noooo UoN", HIDDEN),
     detail(
@@ -399,8 +469,8 @@ pub(super) const ROWS: &[Row] = &[
     row(
         "tenantatlas.operation.v1.OperationRunService/LookupOperationRun",
         r#"{"workspace_id": "$workspace", "request_id": "$new"}"#,
-        ".S SSSSS UoN",
-        ".S SSSSS UNN",
+        ".S SSSSS ooN",
+        ".S SSSSS oNN",
     ),
     detail(
         "tenantatlas.operation.v1.OperationRunService/GetOperationRun",

@@ -71,6 +71,23 @@ const ROWS: &[(&str, &str)] = &[
          VALUES ('{w}', '{id}', 'group', '{id}', now(), 0)",
     ),
     (
+        "inventory.backup_schedule",
+        "(workspace_id, id, tenant_id, name, cron, time_zone, catch_up, overlap, keep_last, keep_days, considered_until,
+          created_by)
+         VALUES ('{w}', '{id}', '{t}', 'S', '0 3 * * *', 'UTC', 'skip', 'skip', 1, 0, now(), 'ada')",
+    ),
+    ("inventory.backup_slot", "(workspace_id, schedule_id, fire_at) VALUES ('{w}', '{id}', now())"),
+    (
+        "inventory.backup_set",
+        "(workspace_id, id, tenant_id, schedule_id, run_type)
+         VALUES ('{w}', '{id}', '{t}', '{id}', 'backup_schedule.run_now')",
+    ),
+    (
+        "inventory.backup_set_entry",
+        "(workspace_id, set_id, policy_type, external_id, display_name, version_id)
+         VALUES ('{w}', '{id}', 't', '{id}', 'N', '{id}')",
+    ),
+    (
         "operation.run",
         "(workspace_id, id, type, dedupe_rule, identity_hash, mutates_tenant, initiator_name, total)
          VALUES ('{w}', '{id}', 'inventory.sync', 'unique', sha256('i'), false, 'Test', 3)",

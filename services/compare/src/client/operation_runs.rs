@@ -3,11 +3,15 @@
 use domain::id::{Hash, RequestId, TenantId, WorkspaceId};
 use domain::run::RunType;
 use pb::operation::operation_run_service_client::OperationRunServiceClient;
-use pb::operation::{LookupOperationRunRequest, NewRunItem, StartOperationRunRequest, StartOperationRunResponse};
+use pb::operation::{
+    LookupOperationRunRequest, NewRunItem, OperationRun, StartOperationRunRequest, StartOperationRunResponse,
+};
 use server::caller::Caller;
 use server::client::Upstream;
 use server::failure::Failure;
 use server::structure::to_struct;
+
+type Client = OperationRunServiceClient<server::client::Outgoing>;
 
 /// Starts operation runs.
 #[derive(Debug, Clone)]
@@ -62,25 +66,27 @@ impl OperationRuns {
 
     /// Starts a run on behalf of the caller, or finds the one there is.
     pub async fn start(&self, caller: &Caller, run: NewRun) -> Result<Started, Failure> {
-        let items = run.items.into_iter().map(|item| NewRunItem {
-            key: item.policy_type.clone(),
-            label: item.label,
-            policy_type: item.policy_type,
-            plan: None,
-        });
-        let request = StartOperationRunRequest {
-            request_id: run.request_id.to_string(),
-            workspace_id: run.workspace_id.to_string(),
-            r#type: run.run_type.as_str().to_owned(),
-            tenant_id: run.tenant_id.to_string(),
-            related_tenant_ids: Vec::new(),
-            identity: run.identity.as_bytes().to_vec(),
-            context: Some(to_struct(&run.context)?),
-            items: items.collect(),
-            request_digest: run.request_digest.as_bytes().to_vec(),
+        send(self.client(caller), run).await
+    }
+
+    /// Starts a run that nobody starts by hand, as this service itself, or finds the one there is.
+    pub async fn start_by_itself(&self, run: NewRun) -> Result<Started, Failure> {
+        send(self.own_client(), run).await
+    }
+
+    /// The run that an earlier start by this service itself made or found.
+    pub async fn earlier_of_ours(
+        &self,
+        workspace: WorkspaceId,
+        request_id: RequestId,
+    ) -> Result<Option<OperationRun>, Failure> {
+        let request = LookupOperationRunRequest {
+            workspace_id: workspace.to_string(),
+            request_id: request_id.to_string(),
+            request_digest: Vec::new(),
         };
-        let answer = self.client(caller).start_operation_run(request).await.map_err(Failure::from_upstream)?;
-        Ok(Started(answer.into_inner()))
+        let answer = self.own_client().lookup_operation_run(request).await.map_err(Failure::from_upstream)?;
+        Ok(answer.into_inner().run)
     }
 
     /// What an earlier start with this request id came to, if it made or found a run.
@@ -108,7 +114,33 @@ impl OperationRuns {
         }))
     }
 
-    fn client(&self, caller: &Caller) -> OperationRunServiceClient<server::client::Outgoing> {
+    fn client(&self, caller: &Caller) -> Client {
         OperationRunServiceClient::new(self.upstream.on_behalf_of(caller))
     }
+
+    fn own_client(&self) -> Client {
+        OperationRunServiceClient::new(self.upstream.as_self())
+    }
+}
+
+async fn send(mut client: Client, run: NewRun) -> Result<Started, Failure> {
+    let items = run.items.into_iter().map(|item| NewRunItem {
+        key: item.policy_type.clone(),
+        label: item.label,
+        policy_type: item.policy_type,
+        plan: None,
+    });
+    let request = StartOperationRunRequest {
+        request_id: run.request_id.to_string(),
+        workspace_id: run.workspace_id.to_string(),
+        r#type: run.run_type.as_str().to_owned(),
+        tenant_id: run.tenant_id.to_string(),
+        related_tenant_ids: Vec::new(),
+        identity: run.identity.as_bytes().to_vec(),
+        context: Some(to_struct(&run.context)?),
+        items: items.collect(),
+        request_digest: run.request_digest.as_bytes().to_vec(),
+    };
+    let answer = client.start_operation_run(request).await.map_err(Failure::from_upstream)?;
+    Ok(Started(answer.into_inner()))
 }

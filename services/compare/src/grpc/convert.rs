@@ -1,5 +1,6 @@
 //! Messages to values (`parse_x`) and back (`to_x`): free functions, one file per area.
 
+pub mod backup;
 pub mod compare;
 pub mod directory;
 pub mod inventory;

@@ -53,7 +53,7 @@ pub async fn sync_inventory(state: &State, caller: &Caller, request: &SyncInvent
 
 /// The types to read, foundations first. Types that give names to references are always read along: a normal form made
 /// with yesterday's names would differ for no reason of its own.
-fn items(registry: &Registry, wanted: &BTreeSet<PolicyType>) -> Vec<NewItem> {
+pub(crate) fn items(registry: &Registry, wanted: &BTreeSet<PolicyType>) -> Vec<NewItem> {
     let along = referable_kinds(registry);
     registry
         .iter()

@@ -8,6 +8,8 @@
 mod issuer;
 
 mod access;
+mod backup;
+mod backup_schedule;
 mod compare;
 mod directory;
 mod export;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::Parser as _;
 use compare_service::config::Args;
 use compare_service::serve;
+use compare_service::state::State;
+use pb::backup::backup_service_client::BackupServiceClient;
 use pb::compare::compare_service_client::CompareServiceClient;
 use pb::directory::directory_service_client::DirectoryServiceClient;
 use pb::inventory::inventory_service_client::InventoryServiceClient;
@@ -142,6 +144,13 @@ impl World {
         caller
     }
 
+    /// What another replica works with, by itself.
+    pub(crate) async fn another_state(&self) -> State {
+        serve::state(&Args::try_parse_from(&self.args).expect("the options parse"), &self.chassis)
+            .await
+            .expect("the database is there")
+    }
+
     /// The database as this service sees it.
     pub(crate) async fn db(&self) -> pg::Db {
         self.database.connect("tenantatlas_compare").await.unwrap()
@@ -193,6 +202,10 @@ impl Caller<'_> {
 
     pub(crate) fn inventory(&self) -> InventoryServiceClient<Transport> {
         InventoryServiceClient::new(self.transport())
+    }
+
+    pub(crate) fn backups(&self) -> BackupServiceClient<Transport> {
+        BackupServiceClient::new(self.transport())
     }
 
     pub(crate) fn directory(&self) -> DirectoryServiceClient<Transport> {

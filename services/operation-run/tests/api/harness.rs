@@ -239,6 +239,11 @@ impl World {
         OperationRunServiceClient::new(self.authorized(0, Some(subject), Some(service)))
     }
 
+    /// The public side, as a service by itself.
+    pub fn runs_of(&self, service: &str) -> Runs {
+        OperationRunServiceClient::new(self.authorized(0, None, Some(service)))
+    }
+
     /// The public side with exactly this token.
     pub fn runs_with_token(&self, number: usize, token: &str) -> Runs {
         let auth = Auth(vec![("authorization", format!("Bearer {token}").parse().unwrap())]);

@@ -13,6 +13,7 @@ mod list;
 mod outage;
 mod rescue;
 mod start;
+mod system_start;
 mod watch;
 mod work;
 mod worker;

@@ -21,7 +21,8 @@ pub struct NewRun {
     pub identity: Hash,
     pub request: RequestId,
     pub request_hash: Hash,
-    pub initiator_subject: String,
+    /// `None`: the system.
+    pub initiator_subject: Option<String>,
     pub initiator_name: String,
     pub context: Map<String, Value>,
     /// `None` for a run without items: its progress cannot be told.
