@@ -112,6 +112,7 @@ fn letter(answer: &Answer) -> char {
         (Code::PermissionDenied, "USER_IDENTITY_REQUIRED") => 'U',
         (Code::FailedPrecondition, _) => 'f',
         (Code::Aborted, "LEASE_LOST") => 'l',
+        (Code::Aborted, "TENANT_CHANGED") => 'v',
         _ => '?',
     }
 }

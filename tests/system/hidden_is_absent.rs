@@ -132,6 +132,12 @@ const QUESTIONS: &[Question] = &[
         callers: BOTH,
     },
     Question {
+        what: "a tenant to be renamed",
+        method: "tenantatlas.tenant.v1.TenantService/UpdateTenant",
+        request: r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source", "version": 1, "name": "X"}"#,
+        callers: BOTH,
+    },
+    Question {
         what: "a tenant's inventory",
         method: "tenantatlas.inventory.v1.InventoryService/ListInventoryItems",
         request: r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,

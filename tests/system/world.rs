@@ -222,6 +222,7 @@ async fn register(session: &Session, workspace: &str, name: &str, provider: &job
             name: name.to_owned(),
             external_tenant_id: provider.external_tenant_id.clone(),
             domain: String::new(),
+            aliases: Vec::new(),
         })
         .await?
         .into_inner()

@@ -76,6 +76,7 @@ pub async fn register_tenant(owner: &Session, workspace_id: &str, name: &str, pr
             name: name.to_owned(),
             external_tenant_id: provider.external_tenant_id.clone(),
             domain: String::new(),
+            aliases: Vec::new(),
         })
         .await?
         .into_inner();

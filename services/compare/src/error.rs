@@ -39,6 +39,12 @@ pub enum Error {
     /// Nothing says how the provider is reached.
     #[error("the tenant has no provider connection: set one first")]
     ProviderConnectionMissing,
+    /// Somebody changed the tenant since the version a change was made from.
+    #[error("the tenant has been changed meanwhile: look at it again")]
+    TenantChanged {
+        /// Its version now.
+        version: i64,
+    },
     /// Somebody changed the onboarding since the version a change was made from.
     #[error("{editor_name} has changed the onboarding meanwhile: look at it again, or resume it to take it over")]
     OnboardingChanged {
@@ -103,6 +109,9 @@ impl From<Error> for Failure {
             Error::TenantNotAvailable => gate("TENANT_NOT_AVAILABLE", "external_tenant_id", message),
             Error::NotOperable(denied) => not_operable(denied),
             Error::ProviderConnectionMissing => gate("PROVIDER_CONNECTION_MISSING", "tenant", message),
+            Error::TenantChanged { version } => {
+                Failure::aborted("TENANT_CHANGED", message).with("version", version.to_string())
+            }
             Error::OnboardingChanged { editor_name, version } => Failure::aborted("ONBOARDING_CHANGED", message)
                 .with("editor_name", editor_name)
                 .with("version", version.to_string()),

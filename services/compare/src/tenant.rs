@@ -22,6 +22,7 @@ mod search_tenants;
 mod select_tenant;
 mod set_provider_connection;
 mod start_onboarding;
+mod update_tenant;
 
 pub use advance_onboarding::{Step, advance_onboarding};
 pub use batch_evaluate_operability::{Check, MAX_CHECKS, Outcome, batch_evaluate_operability};
@@ -43,6 +44,7 @@ pub use search_tenants::{MAX_QUERY_CHARS, Place, search_tenants};
 pub use select_tenant::{SelectTenant, select_tenant};
 pub use set_provider_connection::{SetProviderConnection, checked_route, set_provider_connection};
 pub use start_onboarding::{StartOnboarding, Subject, start_onboarding};
+pub use update_tenant::{UpdateTenant, update_tenant};
 
 /// The most characters of a domain name.
 pub const MAX_DOMAIN_CHARS: usize = 253;

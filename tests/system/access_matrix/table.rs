@@ -5,6 +5,7 @@
 //!   N  NOT_FOUND                 C  PERMISSION_DENIED CAPABILITY_MISSING
 //!   f  FAILED_PRECONDITION       S  PERMISSION_DENIED SERVICE_IDENTITY_REQUIRED
 //!   l  ABORTED LEASE_LOST        U  PERMISSION_DENIED USER_IDENTITY_REQUIRED
+//!   v  ABORTED TENANT_CHANGED
 //! ```
 //!
 //! The callers, in groups: nobody, outsider | unentitled, readonly, operator, manager, owner | service by itself, service
@@ -130,6 +131,12 @@ pub(super) const ROWS: &[Row] = &[
         "tenantatlas.tenant.v1.TenantService/RegisterTenant",
         r#"{"request_id": "$new", "workspace_id": "$workspace", "name": "Matrix", "external_tenant_id": "$new"}"#,
         ".N CCCoo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.tenant.v1.TenantService/UpdateTenant",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source", "version": 99, "name": "Matrix"}"#,
+        ".N NCCvv UvN",
         HIDDEN,
     ),
     row(

@@ -7,12 +7,14 @@ use server::fields::{self, Page, PageToken};
 use tonic::{Request, Response, Status};
 
 use super::Api;
-use super::convert::onboarding::{parse_change, parse_onboardings_asked, parse_start, parse_step, to_onboarding};
+use super::convert::onboarding::{
+    parse_change, parse_onboardings_asked, parse_start, parse_step, parse_version, to_onboarding,
+};
 use super::convert::operability::{parse_checks, parse_lane, parse_listed_lane, parse_question, to_action, to_outcome};
-use super::convert::tenant::{parse_route, to_provider_connection, to_selection, to_tenant};
+use super::convert::tenant::{parse_aliases, parse_route, to_provider_connection, to_selection, to_tenant};
 use crate::tenant::{
     self, Check, ClearSelectedTenant, MAX_DOMAIN_CHARS, MAX_QUERY_CHARS, RegisterTenant, SelectTenant,
-    SetProviderConnection,
+    SetProviderConnection, UpdateTenant,
 };
 use crate::workspace::MAX_NAME_CHARS;
 
@@ -34,9 +36,29 @@ impl TenantService for Api {
             // One spelling, so that a tenant cannot be registered twice in two.
             external_tenant_id: fields::uuid("external_tenant_id", &message.external_tenant_id)?.to_string(),
             domain: fields::optional_text("domain", &message.domain, MAX_DOMAIN_CHARS)?.unwrap_or_default().to_owned(),
+            aliases: parse_aliases(&message.aliases)?,
         };
         let tenant = tenant::register_tenant(&self.state, &caller, &asked).await?;
         Ok(Response::new(wire::RegisterTenantResponse { tenant: Some(to_tenant(&tenant)) }))
+    }
+
+    async fn update_tenant(
+        &self,
+        request: Request<wire::UpdateTenantRequest>,
+    ) -> Result<Response<wire::UpdateTenantResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.into_inner();
+        let asked = UpdateTenant {
+            request_id: fields::id("request_id", &message.request_id)?,
+            workspace_id: fields::id("workspace_id", &message.workspace_id)?,
+            tenant_id: fields::id("tenant_id", &message.tenant_id)?,
+            version: parse_version(message.version)?,
+            name: fields::text("name", &message.name, MAX_NAME_CHARS)?.to_owned(),
+            domain: fields::optional_text("domain", &message.domain, MAX_DOMAIN_CHARS)?.unwrap_or_default().to_owned(),
+            aliases: parse_aliases(&message.aliases)?,
+        };
+        let tenant = tenant::update_tenant(&self.state, &caller, &asked).await?;
+        Ok(Response::new(wire::UpdateTenantResponse { tenant: Some(to_tenant(&tenant)) }))
     }
 
     async fn get_tenant(

@@ -29,6 +29,8 @@ pub struct RegisterTenant {
     pub external_tenant_id: String,
     /// Primary domain; may be empty.
     pub domain: String,
+    /// Other names it is known by.
+    pub aliases: Vec<String>,
 }
 
 /// Registers it, or returns what the same request registered before. The caller becomes its owner.
@@ -38,6 +40,7 @@ pub async fn register_tenant(state: &State, caller: &Caller, request: &RegisterT
     let (user, actor) = state.authorise(caller, workspace, &[], &[need]).await?;
     let body = json!({
         "name": request.name, "external_tenant_id": request.external_tenant_id, "domain": request.domain,
+        "aliases": request.aliases,
     });
     let asked = Asked::new(request.request_id, "RegisterTenant", &user.subject, body);
     let answer = insert(state, user, request, &asked).await;
@@ -66,7 +69,7 @@ async fn insert(state: &State, user: &User, request: &RegisterTenant, asked: &As
         name: &request.name,
         external_tenant_id: &request.external_tenant_id,
         domain: &request.domain,
-        aliases: &[],
+        aliases: &request.aliases,
         // An established tenant, in service at once.
         lifecycle: Lifecycle::Active,
     };

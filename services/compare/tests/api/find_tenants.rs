@@ -114,6 +114,7 @@ async fn a_tenant_is_found_by_any_part_of_what_it_is_called_and_exactly_named_on
             name: name.into(),
             external_tenant_id: fresh(),
             domain: domain.into(),
+            aliases: vec![format!("Known as {name}")],
         };
         registered.push(ada.tenants().register_tenant(request).await.unwrap().into_inner().tenant.unwrap());
     }
@@ -124,6 +125,7 @@ async fn a_tenant_is_found_by_any_part_of_what_it_is_called_and_exactly_named_on
     assert_eq!(search(&fabrikam.tenant_id.to_uppercase()).await, ["Fabrikam"]);
     assert_eq!(search(&fabrikam.external_tenant_id).await, ["Fabrikam"]);
     assert_eq!(search("fabrikam-c").await, ["Fabrikam"]);
+    assert_eq!(search("known as fabrikam").await, ["Fabrikam"]);
     // What is special to LIKE stands for itself.
     assert_eq!(search("%_").await, ["Straße 50%_off"]);
     for nothing in ["%%", "c%o", "c_ntoso", r"\", "northwind"] {

@@ -1,8 +1,8 @@
 //! Tenants and provider connections.
 
 use pb::tenant::{
-    GetProviderConnectionRequest, GetTenantRequest, ListTenantsRequest, RegisterTenantRequest,
-    SetProviderConnectionRequest, TenantLifecycle,
+    ConnectionState, GetProviderConnectionRequest, GetTenantRequest, ListTenantsRequest, RegisterTenantRequest,
+    SetProviderConnectionRequest, TenantLifecycle, UpdateTenantRequest,
 };
 use pb::workspace::Role;
 use tonic::Code;
@@ -16,6 +16,7 @@ fn registration(workspace_id: &str, name: &str) -> RegisterTenantRequest {
         name: name.into(),
         external_tenant_id: fresh(),
         domain: "contoso.onmicrosoft.com".into(),
+        aliases: vec!["Kunde 17".into()],
     }
 }
 
@@ -157,4 +158,58 @@ async fn a_provider_connection_names_its_credential_and_holds_none() {
     assert_eq!(refused, (Code::PermissionDenied, "CAPABILITY_MISSING".into()));
     let tenant = ada.tenants().get_tenant(GetTenantRequest { workspace_id, tenant_id }).await.unwrap().into_inner();
     assert!(tenant.tenant.unwrap().provider_connected);
+}
+
+#[tokio::test]
+async fn a_tenant_is_renamed_from_the_version_that_was_seen_and_the_trail_is_told() {
+    let world = World::start().await;
+    let ada = world.user("ada");
+    let workspace_id = ada.new_workspace().await;
+    let answer = ada.tenants().register_tenant(registration(&workspace_id, "Contoso")).await.unwrap();
+    let before = answer.into_inner().tenant.unwrap();
+    assert_eq!(
+        (before.aliases.as_slice(), before.connection_state()),
+        (&["Kunde 17".to_owned()][..], ConnectionState::Missing)
+    );
+    let request = UpdateTenantRequest {
+        request_id: fresh(),
+        workspace_id: workspace_id.clone(),
+        tenant_id: before.tenant_id.clone(),
+        version: before.version,
+        name: "Contoso North".into(),
+        domain: String::new(),
+        aliases: ["North", "Kunde 18", "North"].map(str::to_owned).into(),
+    };
+    let update = |request: UpdateTenantRequest| {
+        let mut client = ada.tenants();
+        async move { client.update_tenant(request).await.map(|answer| answer.into_inner().tenant.unwrap()) }
+    };
+    // The same request many times at once is one change.
+    let answers = futures::future::join_all((0..4).map(|_| update(request.clone()))).await;
+    let after = answers[0].as_ref().unwrap().clone();
+    assert!(answers.iter().all(|answer| answer.as_ref().unwrap() == &after), "{answers:?}");
+    assert_eq!(after.version, before.version + 1);
+    assert_eq!((after.name.as_str(), after.domain.as_str()), ("Contoso North", ""));
+    assert_eq!(after.aliases, ["Kunde 18", "North"]);
+    assert_eq!(after.external_tenant_id, before.external_tenant_id);
+    let told = world.runs.delivered_of("tenant.updated", 1).await;
+    assert_eq!((told[0].tenant_id.as_str(), told[0].actor_subject.as_str()), (before.tenant_id.as_str(), "ada"));
+
+    let stale = UpdateTenantRequest { request_id: fresh(), name: "Mine".into(), ..request.clone() };
+    let refused = update(stale.clone()).await.unwrap_err();
+    assert!(String::from_utf8_lossy(refused.details()).contains("version"), "it says the version now");
+    assert_eq!(refusal::<()>(Err(refused)), (Code::Aborted, "TENANT_CHANGED".into()));
+    for (wrong, field) in [
+        (UpdateTenantRequest { version: 0, ..stale.clone() }, "version:"),
+        (UpdateTenantRequest { name: " ".into(), ..stale.clone() }, "name:"),
+        (UpdateTenantRequest { aliases: vec!["x".into(); 51], ..stale.clone() }, "aliases:"),
+        (UpdateTenantRequest { aliases: vec!["x".repeat(121)], ..stale.clone() }, "aliases[0]:"),
+    ] {
+        let refused = update(wrong).await.unwrap_err();
+        assert!(refused.code() == Code::InvalidArgument && refused.message().starts_with(field), "{refused:?}");
+    }
+    ada.let_in(&workspace_id, "bob", Role::Owner).await;
+    ada.entitle(&workspace_id, &before.tenant_id, "bob", Role::Operator).await;
+    let bobs = world.user("bob").tenants().update_tenant(stale).await;
+    assert_eq!(refusal(bobs), (Code::PermissionDenied, "CAPABILITY_MISSING".into()));
 }

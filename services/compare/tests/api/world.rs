@@ -232,6 +232,7 @@ impl Caller<'_> {
             name: name.to_owned(),
             external_tenant_id: fresh(),
             domain: String::new(),
+            aliases: Vec::new(),
         };
         self.tenants().register_tenant(request).await.unwrap().into_inner().tenant.unwrap().tenant_id
     }

@@ -41,7 +41,8 @@ pub fn parse_change(
     })
 }
 
-fn parse_version(version: i64) -> Result<i64, Failure> {
+/// The version a change is made from.
+pub fn parse_version(version: i64) -> Result<i64, Failure> {
     match version {
         0 => Err(Failure::invalid_argument("version", "is required")),
         version if version < 0 => Err(Failure::invalid_argument("version", "must be positive")),

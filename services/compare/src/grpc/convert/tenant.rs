@@ -7,7 +7,8 @@ use server::fields;
 
 use crate::store::provider_connection::{ProviderConnection, Route};
 use crate::store::tenant::Tenant;
-use crate::tenant::{MAX_ADDRESS_CHARS, Selection, checked_route};
+use crate::tenant::{MAX_ADDRESS_CHARS, MAX_ALIASES, Selection, checked_route};
+use crate::workspace::MAX_NAME_CHARS;
 
 /// A tenant.
 pub fn to_tenant(tenant: &Tenant) -> wire::Tenant {
@@ -20,7 +21,23 @@ pub fn to_tenant(tenant: &Tenant) -> wire::Tenant {
         lifecycle: to_lifecycle(tenant.lifecycle).into(),
         provider_connected: tenant.connection != Connection::Missing,
         create_time: Some(fields::to_timestamp(tenant.created_at)),
+        aliases: tenant.aliases.clone(),
+        version: tenant.version,
+        connection_state: to_connection_state(tenant.connection).into(),
     }
+}
+
+fn to_connection_state(connection: Connection) -> wire::ConnectionState {
+    match connection {
+        Connection::Missing => wire::ConnectionState::Missing,
+        Connection::Unverified => wire::ConnectionState::Unverified,
+        Connection::Verified => wire::ConnectionState::Verified,
+    }
+}
+
+/// Other names of a tenant, each once.
+pub fn parse_aliases(aliases: &[String]) -> Result<Vec<String>, Failure> {
+    Ok(fields::texts("aliases", aliases, MAX_ALIASES, MAX_NAME_CHARS)?.into_iter().collect())
 }
 
 fn to_lifecycle(lifecycle: Lifecycle) -> wire::TenantLifecycle {
