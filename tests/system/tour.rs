@@ -52,6 +52,7 @@ async fn the_tour_of_the_readme_works_as_it_is_printed() -> Result<()> {
     assert_details_are_decoded(&hidden, "NOT_FOUND");
 
     a_disabled_action_says_what_would_help_and_forcing_it_is_refused(&shell, &tour)?;
+    an_onboarding_says_what_is_left_to_do(&mut shell, &tour)?;
     details_of_other_errors_are_decoded(&shell)?;
     every_server_says_what_it_serves(&shell)
 }
@@ -77,6 +78,21 @@ fn a_disabled_action_says_what_would_help_and_forcing_it_is_refused(shell: &Shel
     let forced = shell.run_to_failure(tour.step("/SyncInventory"))?;
     assert!(forced.contains("Code: PermissionDenied"), "{forced}");
     assert_details_are_decoded(&forced, "CAPABILITY_MISSING");
+    Ok(())
+}
+
+fn an_onboarding_says_what_is_left_to_do(shell: &mut Shell, tour: &Tour) -> Result<()> {
+    let started = shell.run_for_json(tour.step("/StartOnboarding"))?;
+    assert_eq!(started["tenant"]["lifecycle"], "TENANT_LIFECYCLE_ONBOARDING", "{started}");
+    let onboarding = &started["onboarding"];
+    assert_eq!(onboarding["nextCheckpoint"], "ONBOARDING_CHECKPOINT_CONNECT_PROVIDER", "{started}");
+    shell.set("ONBOARDING", onboarding["onboardingId"].as_str().context("an onboarding has an id")?);
+    let early = shell.run_to_failure(tour.step("/CompleteOnboarding"))?;
+    assert_details_are_decoded(&early, "ONBOARDING_INCOMPLETE");
+    let guidance = "Connect the provider and verify the connection first.";
+    assert!(early.contains(guidance) && readme()?.contains(guidance), "{early}");
+    let cancelled = shell.run_for_json(tour.step("/CancelOnboarding"))?;
+    assert_eq!(cancelled["tenant"]["lifecycle"], "TENANT_LIFECYCLE_DRAFT", "{cancelled}");
     Ok(())
 }
 

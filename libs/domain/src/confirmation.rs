@@ -1,4 +1,5 @@
-//! What an operator repeats before a promotion starts, so that nobody promotes something else than what was shown.
+//! What an operator repeats before a promotion starts, or before a tenant is put aside or brought back, so that nobody does it to
+//! something else than what was shown.
 
 use crate::id::TenantId;
 
@@ -64,6 +65,16 @@ pub fn confirm(confirmed: &Confirmation, actual: &Confirmation) -> Result<(), Co
     if fields.is_empty() { Ok(()) } else { Err(ConfirmationMismatch(fields)) }
 }
 
+/// What was repeated is not the tenant's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the confirmation does not repeat the name of the tenant as it is now")]
+pub struct NameMismatch;
+
+/// Checks that an operator repeated the name of the tenant, letter by letter.
+pub fn confirm_name(confirmed: &str, name: &str) -> Result<(), NameMismatch> {
+    if confirmed == name { Ok(()) } else { Err(NameMismatch) }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -80,6 +91,14 @@ mod tests {
     #[test]
     fn what_matches_is_confirmed() {
         assert_eq!(confirm(&ACTUAL, &ACTUAL), Ok(()));
+    }
+
+    #[test]
+    fn a_name_is_repeated_letter_by_letter() {
+        assert_eq!(confirm_name("Contoso", "Contoso"), Ok(()));
+        for other in ["", "contoso", "Contoso ", "Contoso2"] {
+            assert_eq!(confirm_name(other, "Contoso"), Err(NameMismatch), "{other}");
+        }
     }
 
     #[test]

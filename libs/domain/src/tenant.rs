@@ -3,6 +3,7 @@
 
 mod onboarding;
 pub mod search;
+pub mod verification;
 
 pub use onboarding::OnboardingState;
 

@@ -65,6 +65,14 @@ impl Capture<'_> {
     }
 }
 
+/// Tries whether a type can be read, at the price of one page of its list.
+///
+/// # Errors
+/// As [`Capture::next`].
+pub async fn probe(client: &Client, contract: &Contract) -> Result<(), GraphError> {
+    client.pages(&place::list(contract)).next().await.map(drop)
+}
+
 /// Reads one object whole; `None` when the tenant does not have it, or has something of another type under this id.
 ///
 /// # Errors

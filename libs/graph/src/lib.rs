@@ -30,7 +30,7 @@ mod token;
 mod write;
 
 pub use approval::approval_required;
-pub use capture::{Capture, CapturedObject, capture, find_by_key, find_by_name, read_one};
+pub use capture::{Capture, CapturedObject, capture, find_by_key, find_by_name, probe, read_one};
 pub use client::{Client, MAX_BATCH_ITEMS, Pages};
 pub use connection::{Connection, ConnectionError, PUBLIC_AUTHORITY, PUBLIC_GRAPH};
 pub use credential::{CredentialReference, CredentialReferenceError, Secret};

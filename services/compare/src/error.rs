@@ -1,5 +1,6 @@
 //! What a request of this service can fail of, and what each means to the caller.
 
+use domain::confirmation::NameMismatch;
 use domain::id::TenantId;
 use domain::operability::{Denied, Reason};
 use server::failure::{Category, Failure, Precondition};
@@ -45,6 +46,9 @@ pub enum Error {
         /// Its version now.
         version: i64,
     },
+    /// What was confirmed is not what would happen.
+    #[error(transparent)]
+    ConfirmationMismatch(#[from] NameMismatch),
     /// Somebody changed the onboarding since the version a change was made from.
     #[error("{editor_name} has changed the onboarding meanwhile: look at it again, or resume it to take it over")]
     OnboardingChanged {
@@ -111,6 +115,9 @@ impl From<Error> for Failure {
             Error::ProviderConnectionMissing => gate("PROVIDER_CONNECTION_MISSING", "tenant", message),
             Error::TenantChanged { version } => {
                 Failure::aborted("TENANT_CHANGED", message).with("version", version.to_string())
+            }
+            Error::ConfirmationMismatch(_) => {
+                Failure::failed_precondition("CONFIRMATION_MISMATCH", message).with("fields", "confirmation")
             }
             Error::OnboardingChanged { editor_name, version } => Failure::aborted("ONBOARDING_CHANGED", message)
                 .with("editor_name", editor_name)

@@ -8,6 +8,7 @@ use crate::backup::BackupWork;
 use crate::directory::DirectoryWork;
 use crate::state::State;
 use crate::sync::SyncWork;
+use crate::verify::VerifyWork;
 
 /// One handler for each run type this service works on.
 pub(crate) fn handlers(state: &State, provider: &Provider) -> Vec<Box<dyn Handler>> {
@@ -19,6 +20,7 @@ pub(crate) fn handlers(state: &State, provider: &Provider) -> Vec<Box<dyn Handle
         Box::new(backup(RunType::BackupScheduleRetry)),
         Box::new(DirectoryWork::groups(state.clone(), provider.clone())),
         Box::new(DirectoryWork::role_definitions(state.clone(), provider.clone())),
+        Box::new(VerifyWork { state: state.clone(), provider: provider.clone() }),
         Box::new(SyncWork { state, provider }),
     ]
 }

@@ -3,8 +3,8 @@
 //!
 //! A request travels: [`grpc`] parses it once → a use case ([`workspace`], [`tenant`], [`inventory`], [`directory`], [`compare`]) authorises
 //! ([`state`]), reads and writes through [`store`], and lets `domain` decide → [`grpc::convert`] makes the answer.
-//! Beside the server, [`handlers`] work on runs: `inventory.sync` in [`sync`], the directory's caches in [`directory`]. They alone
-//! call the provider.
+//! Beside the server, [`handlers`] work on runs: `inventory.sync` in [`sync`], the directory's caches in [`directory`],
+//! `provider_connection.verify` in [`verify`]. They alone call the provider.
 
 pub mod answered;
 pub mod audit;
@@ -25,4 +25,5 @@ pub mod state;
 pub mod store;
 pub mod sync;
 pub mod tenant;
+pub mod verify;
 pub mod workspace;

@@ -264,6 +264,24 @@ pub(super) const ROWS: &[Row] = &[
         HIDDEN,
         HIDDEN,
     ),
+    row(
+        "tenantatlas.tenant.v1.TenantService/ArchiveTenant",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source", "confirmation": "not its name"}"#,
+        ".N NCCCf UCN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.tenant.v1.TenantService/RestoreTenant",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source", "confirmation": "not its name"}"#,
+        ".N NCCCf UCN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.tenant.v1.TenantService/VerifyProviderConnection",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "tenant_id": "$source"}"#,
+        ".N NCCoo UoN",
+        HIDDEN,
+    ),
     // InventoryService
     row(
         "tenantatlas.inventory.v1.InventoryService/SyncInventory",

@@ -37,9 +37,19 @@ pub(super) async fn judge(state: &State, caller: &Caller, selected: &Selected, n
     let kinds = referred_kinds(&comparison, &source_captures, selected.selection.include_assignments);
     let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
     let target_names = names::load(&mut tx, selected.workspace_id, gathered.target.id, &kinds).await?;
+    let denied = store::provider_connection::denied_types(&mut tx, selected.workspace_id, gathered.target.id).await?;
     drop(tx);
-    let preflight =
-        decide(state, selected, &gathered, &comparison, &source_captures, &target_captures, &target_names, now);
+    let preflight = decide(
+        state,
+        selected,
+        &gathered,
+        &comparison,
+        &source_captures,
+        &target_captures,
+        &target_names,
+        &denied,
+        now,
+    );
     drop(comparison);
     Ok(Judged { gathered, preflight })
 }
@@ -53,6 +63,7 @@ fn decide(
     source_captures: &Captures,
     target_captures: &Captures,
     target_names: &NameTable,
+    denied_types: &BTreeSet<PolicyType>,
     now: OffsetDateTime,
 ) -> Preflight {
     let (source_coverage, target_coverage) = (coverage(&gathered.source_coverage), coverage(&gathered.target_coverage));
@@ -63,7 +74,7 @@ fn decide(
         source: Side { tenant_name: &gathered.source.name, coverage: &source_coverage, captures: source_captures },
         target: Side { tenant_name: &gathered.target.name, coverage: &target_coverage, captures: target_captures },
         source_tenant: gathered.source.facts(),
-        target_tenant: TargetTenant { facts: gathered.target.facts(), denied_types: &BTreeSet::new() },
+        target_tenant: TargetTenant { facts: gathered.target.facts(), denied_types },
         target_names,
         staleness_limit: state.stale_after,
         now,

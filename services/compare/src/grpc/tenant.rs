@@ -13,8 +13,8 @@ use super::convert::onboarding::{
 use super::convert::operability::{parse_checks, parse_lane, parse_listed_lane, parse_question, to_action, to_outcome};
 use super::convert::tenant::{parse_aliases, parse_route, to_provider_connection, to_selection, to_tenant};
 use crate::tenant::{
-    self, Check, ClearSelectedTenant, MAX_DOMAIN_CHARS, MAX_QUERY_CHARS, RegisterTenant, SelectTenant,
-    SetProviderConnection, UpdateTenant,
+    self, Check, ClearSelectedTenant, LifecycleChange, MAX_DOMAIN_CHARS, MAX_QUERY_CHARS, MAX_REASON_CHARS,
+    RegisterTenant, SelectTenant, SetProviderConnection, UpdateTenant,
 };
 use crate::workspace::MAX_NAME_CHARS;
 
@@ -302,5 +302,57 @@ impl TenantService for Api {
         let done = tenant::cancel_onboarding(&self.state, &caller, &change).await?;
         let (onboarding, tenant) = (Some(to_onboarding(&done)), Some(to_tenant(&done.tenant)));
         Ok(Response::new(wire::CancelOnboardingResponse { onboarding, tenant }))
+    }
+
+    async fn archive_tenant(
+        &self,
+        request: Request<wire::ArchiveTenantRequest>,
+    ) -> Result<Response<wire::ArchiveTenantResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.into_inner();
+        let change = LifecycleChange {
+            request_id: fields::id("request_id", &message.request_id)?,
+            workspace_id: fields::id("workspace_id", &message.workspace_id)?,
+            tenant_id: fields::id("tenant_id", &message.tenant_id)?,
+            confirmation: fields::text("confirmation", &message.confirmation, MAX_NAME_CHARS)?.to_owned(),
+            reason: fields::optional_text("reason", &message.reason, MAX_REASON_CHARS)?.unwrap_or_default().to_owned(),
+        };
+        let tenant = tenant::archive_tenant(&self.state, &caller, &change).await?;
+        Ok(Response::new(wire::ArchiveTenantResponse { tenant: Some(to_tenant(&tenant)) }))
+    }
+
+    async fn restore_tenant(
+        &self,
+        request: Request<wire::RestoreTenantRequest>,
+    ) -> Result<Response<wire::RestoreTenantResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.into_inner();
+        let change = LifecycleChange {
+            request_id: fields::id("request_id", &message.request_id)?,
+            workspace_id: fields::id("workspace_id", &message.workspace_id)?,
+            tenant_id: fields::id("tenant_id", &message.tenant_id)?,
+            confirmation: fields::text("confirmation", &message.confirmation, MAX_NAME_CHARS)?.to_owned(),
+            reason: fields::optional_text("reason", &message.reason, MAX_REASON_CHARS)?.unwrap_or_default().to_owned(),
+        };
+        let tenant = tenant::restore_tenant(&self.state, &caller, &change).await?;
+        Ok(Response::new(wire::RestoreTenantResponse { tenant: Some(to_tenant(&tenant)) }))
+    }
+
+    async fn verify_provider_connection(
+        &self,
+        request: Request<wire::VerifyProviderConnectionRequest>,
+    ) -> Result<Response<wire::VerifyProviderConnectionResponse>, Status> {
+        let caller = server::caller(&request)?;
+        let message = request.get_ref();
+        let id = fields::id("request_id", &message.request_id)?;
+        let workspace = fields::id("workspace_id", &message.workspace_id)?;
+        let tenant = fields::id("tenant_id", &message.tenant_id)?;
+        let started = tenant::verify_provider_connection(&self.state, &caller, id, workspace, tenant).await?.0;
+        Ok(Response::new(wire::VerifyProviderConnectionResponse {
+            outcome: started.outcome,
+            run: started.run,
+            reason: started.reason,
+            message: started.message,
+        }))
     }
 }

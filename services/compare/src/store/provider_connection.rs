@@ -1,12 +1,15 @@
 //! `tenant.provider_connection`: how the provider is reached for a tenant. At most one is in use; replaced ones stay behind as
 //! `disabled`. No credential is stored, only where it is found.
 
-use domain::id::{ProviderConnectionId, TenantId, WorkspaceId};
+use std::collections::BTreeSet;
+
+use domain::id::{PolicyType, ProviderConnectionId, TenantId, WorkspaceId};
+use domain::tenant::verification::{Verdict, VerificationState};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, Row as _};
 use time::OffsetDateTime;
 
-use super::Result;
+use super::{Result, unreadable};
 
 /// The connection of a tenant that is in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,23 @@ pub struct ProviderConnection {
     /// When it was set.
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
+    /// What is known of it.
+    #[serde(default)]
+    pub verification: Verification,
+}
+
+/// What is known of a connection, as of the last time it was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Verification {
+    /// Whether it works.
+    pub state: VerificationState,
+    /// Why it does not.
+    pub reason: Option<String>,
+    /// When it last did.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub verified_at: Option<OffsetDateTime>,
+    /// The policy types it may not read, by key.
+    pub denied_types: Vec<String>,
 }
 
 /// How the provider is reached.
@@ -44,7 +64,8 @@ pub async fn find(
     tenant: TenantId,
 ) -> Result<Option<ProviderConnection>> {
     let row = sqlx::query(
-        "SELECT c.id, c.base_url, c.authority, c.client_id, c.credential_reference, c.updated_at, t.external_tenant_id
+        "SELECT c.id, c.base_url, c.authority, c.client_id, c.credential_reference, c.updated_at, c.state,
+                c.state_reason_code, c.verified_at, c.denied_types, t.external_tenant_id
          FROM tenant.provider_connection c
          JOIN tenant.tenant t ON t.workspace_id = c.workspace_id AND t.id = c.tenant_id
          WHERE c.workspace_id = $1 AND c.tenant_id = $2 AND c.state <> 'disabled'",
@@ -54,8 +75,10 @@ pub async fn find(
     .fetch_optional(conn)
     .await?;
     row.map(|row| {
+        let id = ProviderConnectionId(row.try_get("id")?);
+        let state: &str = row.try_get("state")?;
         Ok(ProviderConnection {
-            id: ProviderConnectionId(row.try_get("id")?),
+            id,
             tenant_id: tenant,
             external_tenant_id: row.try_get("external_tenant_id")?,
             route: Route {
@@ -65,9 +88,53 @@ pub async fn find(
                 credential_reference: row.try_get("credential_reference")?,
             },
             updated_at: row.try_get("updated_at")?,
+            verification: Verification {
+                state: state.parse().map_err(|why| unreadable("tenant.provider_connection", "state", id, why))?,
+                reason: row.try_get("state_reason_code")?,
+                verified_at: row.try_get("verified_at")?,
+                denied_types: row.try_get("denied_types")?,
+            },
         })
     })
     .transpose()
+}
+
+/// The policy types the connection in use may not read, as far as is known.
+pub async fn denied_types(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    tenant: TenantId,
+) -> Result<BTreeSet<PolicyType>> {
+    let found = find(conn, workspace, tenant).await?;
+    let denied = found.map(|connection| connection.verification.denied_types).unwrap_or_default();
+    Ok(denied.into_iter().map(PolicyType).collect())
+}
+
+/// Writes down what trying the connection proved. False when it is no longer the one in use: then nothing is said of the one that took
+/// its place.
+pub async fn conclude(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    tenant: TenantId,
+    id: ProviderConnectionId,
+    verdict: &Verdict,
+) -> Result<bool> {
+    let denied: Vec<&str> = verdict.denied_types.iter().map(PolicyType::as_str).collect();
+    let done = sqlx::query(
+        "UPDATE tenant.provider_connection
+         SET state = $4, state_reason_code = $5, denied_types = $6,
+             verified_at = CASE WHEN $4 = 'verified' THEN clock_timestamp() ELSE verified_at END
+         WHERE workspace_id = $1 AND tenant_id = $2 AND id = $3 AND state <> 'disabled'",
+    )
+    .bind(workspace.uuid())
+    .bind(tenant.uuid())
+    .bind(id.uuid())
+    .bind(verdict.state.as_str())
+    .bind(&verdict.reason)
+    .bind(denied)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Puts the connection in use aside, if there is one.

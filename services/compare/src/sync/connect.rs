@@ -1,5 +1,6 @@
 //! The way to a tenant's provider.
 
+use domain::id::ProviderConnectionId;
 use domain::operability::{Denied, Question, state_allows};
 use graph::{Client, Connection, Provider};
 
@@ -41,6 +42,16 @@ pub async fn connect(
     scope: Scope,
     question: Question,
 ) -> Result<std::result::Result<Client, NotConnected>> {
+    Ok(connect_named(state, provider, scope, question).await?.map(|(client, _)| client))
+}
+
+/// The same, with the connection that was opened.
+pub async fn connect_named(
+    state: &State,
+    provider: &Provider,
+    scope: Scope,
+    question: Question,
+) -> Result<std::result::Result<(Client, ProviderConnectionId), NotConnected>> {
     let mut tx = state.db.workspace(scope.workspace_id.uuid()).await?;
     let tenant = store::tenant::find(&mut tx, scope.workspace_id, scope.tenant_id).await?;
     let connection = store::provider_connection::find(&mut tx, scope.workspace_id, scope.tenant_id).await?;
@@ -51,7 +62,8 @@ pub async fn connect(
     }
     // Every question about the provider asks for a connection first.
     let Some(connection) = connection else { return Ok(Err(NotConnected::Gone)) };
-    Ok(open(provider, &connection).map_err(NotConnected::ConnectionInvalid))
+    let opened = open(provider, &connection).map_err(NotConnected::ConnectionInvalid);
+    Ok(opened.map(|client| (client, connection.id)))
 }
 
 fn open(

@@ -119,6 +119,11 @@ impl World {
         Replica { chassis, _serving: serving }
     }
 
+    /// Ends the first process; what it began in the background is left to others.
+    pub(crate) fn stop(&self) {
+        self.chassis.shutdown();
+    }
+
     /// Nobody.
     pub(crate) fn nobody(&self) -> Caller<'_> {
         Caller { world: self, identity: Identity::default() }

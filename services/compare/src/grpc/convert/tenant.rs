@@ -1,5 +1,6 @@
 //! Tenants and provider connections.
 
+use domain::tenant::verification::VerificationState;
 use domain::tenant::{Connection, Lifecycle};
 use pb::tenant as wire;
 use server::failure::Failure;
@@ -88,5 +89,17 @@ pub fn to_provider_connection(connection: &ProviderConnection) -> wire::Provider
         credential_reference: connection.route.credential_reference.clone(),
         update_time: Some(fields::to_timestamp(connection.updated_at)),
         external_tenant_id: connection.external_tenant_id.clone(),
+        state: to_verification_state(connection.verification.state).into(),
+        state_reason: connection.verification.reason.clone().unwrap_or_default(),
+        verify_time: connection.verification.verified_at.map(fields::to_timestamp),
+        denied_policy_types: connection.verification.denied_types.clone(),
+    }
+}
+
+fn to_verification_state(state: VerificationState) -> wire::ProviderConnectionState {
+    match state {
+        VerificationState::Unverified => wire::ProviderConnectionState::Unverified,
+        VerificationState::Verified => wire::ProviderConnectionState::Verified,
+        VerificationState::Failed => wire::ProviderConnectionState::Failed,
     }
 }
