@@ -10,6 +10,7 @@
 //! - [`lease`]: what becomes of a run whose worker fell silent, and how fresh a run looks
 //! - [`explain`]: why a run is not running, or not moving
 //! - [`identity`]: when two requests ask for the same run
+//! - [`notification`]: what somebody is told when a run has ended
 //! - [`visibility`]: who may see a run
 
 pub mod catalogue;
@@ -18,6 +19,7 @@ pub mod counts;
 pub mod explain;
 pub mod identity;
 pub mod lease;
+pub mod notification;
 pub mod state;
 pub mod visibility;
 
@@ -32,6 +34,7 @@ pub use counts::{Counts, Failure, ItemEffect, ItemOutcome, ItemState, failure_su
 pub use explain::{ExplainFacts, Explanation, Hindrance, explain, is_moving};
 pub use identity::identity_hash;
 pub use lease::{Freshness, LeaseFacts, RescueVerdict, freshness, rescue};
+pub use notification::notification_title;
 pub use state::{RunEvent, RunState, TransitionRefused, transition};
 pub use visibility::{RunTenants, ViewNeeds, view_needs};
 

@@ -37,6 +37,11 @@ pub mod tenantatlas {
             tonic::include_proto!("tenantatlas.inventory.v1");
         }
     }
+    pub mod notification {
+        pub mod v1 {
+            tonic::include_proto!("tenantatlas.notification.v1");
+        }
+    }
     pub mod operation {
         pub mod v1 {
             tonic::include_proto!("tenantatlas.operation.v1");
@@ -65,6 +70,7 @@ pub use tenantatlas::compare::v1 as compare;
 pub use tenantatlas::control::v1 as control;
 pub use tenantatlas::directory::v1 as directory;
 pub use tenantatlas::inventory::v1 as inventory;
+pub use tenantatlas::notification::v1 as notification;
 pub use tenantatlas::operation::v1 as operation;
 pub use tenantatlas::promotion::v1 as promotion;
 pub use tenantatlas::tenant::v1 as tenant;

@@ -3,10 +3,12 @@
 mod audit;
 mod control;
 pub mod convert;
+mod notification;
 mod operation_run;
 mod worker;
 
 pub use audit::AuditApi;
 pub use control::ControlApi;
+pub use notification::NotificationApi;
 pub use operation_run::OperationRunApi;
 pub use worker::WorkerApi;

@@ -8,6 +8,8 @@
 //!   [`report_item_outcomes`], [`complete_operation_run`], [`release_operation_run`]
 //! - nobody asked: [`rescue_operation_runs`], [`retain_run_events`]
 //! - following runs as they change: [`watch`]
+//! - that a run has ended, for its initiator: [`list_notifications`], [`get_unread_count`], [`mark_notifications_read`],
+//!   [`watch_notifications`]
 //! - the audit trail: [`record_audit_event`], [`list_audit_events`]
 //! - what is remembered: [`store`], the only place with SQL; [`run`] is the shape of what it returns
 //! - what is held up on purpose: [`pause_operation_type`], [`resume_operation_type`], [`list_operational_controls`]
@@ -24,13 +26,16 @@ pub mod error;
 pub mod explain_operation_run;
 pub mod get_attention_counts;
 pub mod get_operation_run;
+pub mod get_unread_count;
 pub mod grpc;
 pub mod list_audit_events;
 pub mod list_claimed_items;
+pub mod list_notifications;
 pub mod list_operation_run_items;
 pub mod list_operation_runs;
 pub mod list_operational_controls;
 pub mod lookup_operation_run;
+pub mod mark_notifications_read;
 pub mod metrics;
 pub mod owner;
 pub mod pause_operation_type;
@@ -49,6 +54,7 @@ pub mod start_operation_run;
 pub mod store;
 pub mod visibility;
 pub mod watch;
+pub mod watch_notifications;
 pub mod watch_operation_runs;
 
 use std::sync::Arc;

@@ -67,6 +67,9 @@ pub struct Run {
     /// Whether its type is paused while it is queued; told only to those who look at it.
     #[serde(default)]
     pub paused: bool,
+    /// Whether it is history brought in from an older system.
+    #[serde(default)]
+    pub imported: bool,
     /// Dense: one more per change that a watcher can see.
     pub rev: i64,
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pb::audit::audit_service_server::AuditServiceServer;
 use pb::control::operational_control_service_server::OperationalControlServiceServer;
+use pb::notification::notification_service_server::NotificationServiceServer;
 use pb::operation::operation_run_service_server::OperationRunServiceServer;
 use pb::operation::operation_run_worker_service_server::OperationRunWorkerServiceServer;
 use server::{AccessReader, Chassis, Services, StartError};
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::bell::Bell;
 use crate::config::Args;
-use crate::grpc::{AuditApi, ControlApi, OperationRunApi, WorkerApi};
+use crate::grpc::{AuditApi, ControlApi, NotificationApi, OperationRunApi, WorkerApi};
 use crate::watch::access::WatchAccess;
 use crate::watch::{Feed, tail};
 use crate::{Runs, rescue_operation_runs, retain_run_events};
@@ -77,6 +78,11 @@ pub async fn bind(chassis: &Chassis, args: &Args) -> Result<server::Bound, Start
         )
         .add(
             OperationalControlServiceServer::new(ControlApi(runs.clone()))
+                .max_decoding_message_size(request)
+                .max_encoding_message_size(response),
+        )
+        .add(
+            NotificationServiceServer::new(NotificationApi(runs.clone()))
                 .max_decoding_message_size(request)
                 .max_encoding_message_size(response),
         )

@@ -4,6 +4,7 @@
 pub mod answered_request;
 pub mod audit_entry;
 pub mod claim_heard;
+pub mod notification;
 pub mod pause;
 pub mod run;
 pub mod run_event;

@@ -101,7 +101,7 @@ pub async fn watch(runs: &Runs, caller: &Caller, watch: Watch) -> Result<Watcher
 }
 
 /// The history that positions belong to, as soon as it is known.
-async fn epoch(runs: &Runs) -> Result<u64> {
+pub(crate) async fn epoch(runs: &Runs) -> Result<u64> {
     let deadline = Instant::now() + TAIL_WAIT;
     loop {
         match runs.feed.epoch() {

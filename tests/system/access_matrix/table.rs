@@ -672,6 +672,31 @@ pub(super) const ROWS: &[Row] = &[
         HIDDEN,
     ),
     row("tenantatlas.control.v1.OperationalControlService/ListOperationalControls", "{}", OPERATORS, OPERATORS),
+    // NotificationService
+    row(
+        "tenantatlas.notification.v1.NotificationService/ListNotifications",
+        r#"{"workspace_id": "$workspace"}"#,
+        ".N ooooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.notification.v1.NotificationService/GetUnreadCount",
+        r#"{"workspace_id": "$workspace"}"#,
+        ".N ooooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.notification.v1.NotificationService/MarkNotificationsRead",
+        r#"{"workspace_id": "$workspace", "run_ids": ["$new"]}"#,
+        ".N ooooo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.notification.v1.NotificationService/WatchNotifications",
+        r#"{"workspace_id": "$workspace"}"#,
+        ".N ooooo UoN",
+        HIDDEN,
+    ),
     // AuditService
     row(
         "tenantatlas.audit.v1.AuditService/RecordAuditEvent",

@@ -259,10 +259,10 @@ async fn fetch(
     rows.into_iter().map(read).collect()
 }
 
-fn names(types: &[RunType]) -> Vec<&'static str> {
+pub(crate) fn names(types: &[RunType]) -> Vec<&'static str> {
     types.iter().map(|run_type| run_type.as_str()).collect()
 }
 
-fn uuids(tenants: &[TenantId]) -> Vec<Uuid> {
+pub(crate) fn uuids(tenants: &[TenantId]) -> Vec<Uuid> {
     tenants.iter().map(|tenant| tenant.uuid()).collect()
 }

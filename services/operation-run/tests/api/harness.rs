@@ -9,6 +9,7 @@ use operation_run_service::config::Args;
 use operation_run_service::serve;
 use pb::audit::audit_service_client::AuditServiceClient;
 use pb::control::operational_control_service_client::OperationalControlServiceClient;
+use pb::notification::notification_service_client::NotificationServiceClient;
 use pb::operation::operation_run_service_client::OperationRunServiceClient;
 use pb::operation::operation_run_worker_service_client::OperationRunWorkerServiceClient;
 use pb::operation::{
@@ -46,6 +47,7 @@ impl Interceptor for Auth {
 pub type Runs = OperationRunServiceClient<InterceptedService<Channel, Auth>>;
 pub type Workers = OperationRunWorkerServiceClient<InterceptedService<Channel, Auth>>;
 pub type Controls = OperationalControlServiceClient<InterceptedService<Channel, Auth>>;
+pub type Notifications = NotificationServiceClient<InterceptedService<Channel, Auth>>;
 pub type Audit = AuditServiceClient<InterceptedService<Channel, Auth>>;
 
 pub const PROMOTION: &str = "promotion.execute";
@@ -258,6 +260,11 @@ impl World {
     /// Pausing and resuming.
     pub fn controls(&self, user: Option<&str>, service: Option<&str>) -> Controls {
         OperationalControlServiceClient::new(self.authorized(0, user, service))
+    }
+
+    /// What this user is told.
+    pub fn notifications(&self, subject: &str) -> Notifications {
+        NotificationServiceClient::new(self.authorized(0, Some(subject), None))
     }
 
     /// The audit trail.

@@ -10,6 +10,7 @@ mod harness;
 mod lease;
 mod limits;
 mod list;
+mod notification;
 mod outage;
 mod rescue;
 mod start;

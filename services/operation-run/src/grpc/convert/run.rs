@@ -158,7 +158,8 @@ const fn to_status(status: RunStatus) -> proto::OperationRunStatus {
     }
 }
 
-const fn to_outcome(outcome: RunOutcome) -> proto::OperationRunOutcome {
+/// An outcome as it is sent.
+pub const fn to_outcome(outcome: RunOutcome) -> proto::OperationRunOutcome {
     match outcome {
         RunOutcome::Pending => proto::OperationRunOutcome::Pending,
         RunOutcome::Succeeded => proto::OperationRunOutcome::Succeeded,
