@@ -148,6 +148,11 @@ impl Hash {
         Self(digest.finalize().into())
     }
 
+    /// The hash with these bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The hash read back from 32 stored bytes; `None` when there are not exactly 32.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)

@@ -18,6 +18,7 @@ pub mod payload;
 pub mod reference;
 
 pub mod access;
+pub mod audit;
 pub mod backup;
 pub mod confirmation;
 pub mod operability;

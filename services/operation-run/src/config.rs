@@ -38,6 +38,9 @@ pub struct Args {
     /// How often runs with silent workers are looked for.
     #[arg(long, env = "TENANTATLAS_RESCUE_INTERVAL", value_parser = duration, default_value = "1s")]
     pub rescue_interval: Duration,
+    /// How often new audit entries are sealed.
+    #[arg(long, env = "TENANTATLAS_SEAL_INTERVAL", value_parser = duration, default_value = "1s")]
+    pub seal_interval: Duration,
     /// How long events are kept for watchers that resume.
     #[arg(long, env = "TENANTATLAS_EVENT_RETENTION", value_parser = duration, default_value = "168h")]
     pub event_retention: Duration,
@@ -63,6 +66,7 @@ pub struct Settings {
     /// Client ids of the operators' services.
     pub operators: Vec<String>,
     pub rescue_interval: Duration,
+    pub seal_interval: Duration,
     pub event_retention: Duration,
     pub retention_interval: Duration,
     pub bookmark_interval: Duration,
@@ -83,6 +87,7 @@ impl Args {
         }
         for (name, value, most) in [
             ("--rescue-interval", self.rescue_interval, Duration::from_secs(60)),
+            ("--seal-interval", self.seal_interval, Duration::from_secs(60)),
             ("--retention-interval", self.retention_interval, Duration::from_secs(24 * 3600)),
             ("--watch-bookmark-interval", self.bookmark_interval, Duration::from_secs(15)),
             ("--watch-access-interval", self.access_interval, Duration::from_secs(4)),
@@ -107,6 +112,7 @@ impl Args {
                 .collect(),
             lease_ttl: self.lease_ttl_ms.map(Duration::from_millis),
             rescue_interval: self.rescue_interval,
+            seal_interval: self.seal_interval,
             event_retention: self.event_retention,
             retention_interval: self.retention_interval,
             bookmark_interval: self.bookmark_interval,

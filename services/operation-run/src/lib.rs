@@ -10,7 +10,8 @@
 //! - following runs as they change: [`watch`]
 //! - that a run has ended, for its initiator: [`list_notifications`], [`get_unread_count`], [`mark_notifications_read`],
 //!   [`watch_notifications`]
-//! - the audit trail: [`record_audit_event`], [`list_audit_events`]
+//! - the audit trail: [`record_audit_event`], [`list_audit_events`], [`export_audit_events`], [`seal_audit_entries`],
+//!   [`verify_audit_trail`]
 //! - what is remembered: [`store`], the only place with SQL; [`run`] is the shape of what it returns
 //! - what is held up on purpose: [`pause_operation_type`], [`resume_operation_type`], [`list_operational_controls`]
 //! - who may: [`owner`] (services), [`visibility`] (people), [`control_authority`] (operators)
@@ -24,6 +25,7 @@ pub mod config;
 pub mod control_authority;
 pub mod error;
 pub mod explain_operation_run;
+pub mod export_audit_events;
 pub mod get_attention_counts;
 pub mod get_operation_run;
 pub mod get_unread_count;
@@ -49,9 +51,11 @@ pub mod rescue_operation_runs;
 pub mod resume_operation_type;
 pub mod retain_run_events;
 pub mod run;
+pub mod seal_audit_entries;
 pub mod serve;
 pub mod start_operation_run;
 pub mod store;
+pub mod verify_audit_trail;
 pub mod visibility;
 pub mod watch;
 pub mod watch_notifications;

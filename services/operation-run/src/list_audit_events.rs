@@ -23,12 +23,29 @@ pub struct Cursor {
     id: Uuid,
 }
 
+impl Cursor {
+    fn of(entry: &AuditEntry) -> Self {
+        Self { at_us: i64::try_from(entry.at.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX), id: entry.id }
+    }
+
+    fn place(&self) -> Result<(OffsetDateTime, Uuid)> {
+        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.at_us) * 1000)
+            .map_err(|_| Failure::invalid_argument("page_token", "holds no time"))?;
+        Ok((at, self.id))
+    }
+}
+
 /// Which entries; empty does not restrict.
 #[derive(Debug, Clone)]
 pub struct Filter {
     pub actions: Vec<String>,
     pub tenant: Option<TenantId>,
     pub run: Option<RunId>,
+    pub actors: Vec<String>,
+    /// Written at this moment or later.
+    pub from: Option<OffsetDateTime>,
+    /// Written before this moment.
+    pub until: Option<OffsetDateTime>,
 }
 
 /// One page and the token of the next, empty at the end.
@@ -36,34 +53,38 @@ pub async fn list(
     runs: &Runs,
     caller: &Caller,
     workspace: WorkspaceId,
-    filter: Filter,
+    filter: &Filter,
     page: Page<Cursor>,
 ) -> Result<(Vec<AuditEntry>, String)> {
     let user = caller.require_user()?;
-    let visibility = Visibility::of(runs.access.facts(&user.subject, workspace).await?);
+    let before = page.after.as_ref().map(Cursor::place).transpose()?;
+    let mut entries = read(runs, &user.subject, workspace, filter, before, page.fetch()).await?;
+    let token = page.cut(&mut entries, Cursor::of);
+    Ok((entries, token))
+}
+
+/// Entries before a place, newest first, for somebody whose access is read now.
+pub(crate) async fn read(
+    runs: &Runs,
+    subject: &str,
+    workspace: WorkspaceId,
+    filter: &Filter,
+    before: Option<(OffsetDateTime, Uuid)>,
+    limit: i64,
+) -> Result<Vec<AuditEntry>> {
+    let visibility = Visibility::of(runs.access.facts(subject, workspace).await?);
     visibility.may_name(filter.tenant.as_slice()).map_err(Failure::from)?;
     visibility.require(&[Need::InWorkspace(Capability::AuditView)]).map_err(Failure::from)?;
-
-    let before = match &page.after {
-        None => None,
-        Some(cursor) => {
-            let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(cursor.at_us) * 1000)
-                .map_err(|_| Failure::invalid_argument("page_token", "holds no time"))?;
-            Some((at, cursor.id))
-        }
-    };
     let wanted = Wanted {
         workspace,
-        actions: filter.actions,
+        actions: filter.actions.clone(),
         tenant: filter.tenant,
         run: filter.run,
+        actors: filter.actors.clone(),
+        from: filter.from,
+        until: filter.until,
         entitled_to: visibility.entitled_to(),
     };
     let mut tx = runs.db.workspace(workspace.uuid()).await?;
-    let mut entries = store::audit_entry::page(&mut tx, &wanted, before, page.fetch()).await?;
-    let token = page.cut(&mut entries, |entry| Cursor {
-        at_us: i64::try_from(entry.at.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX),
-        id: entry.id,
-    });
-    Ok((entries, token))
+    store::audit_entry::page(&mut tx, &wanted, before, limit).await
 }

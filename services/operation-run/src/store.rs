@@ -3,6 +3,7 @@
 
 pub mod answered_request;
 pub mod audit_entry;
+pub mod audit_seal;
 pub mod claim_heard;
 pub mod notification;
 pub mod pause;

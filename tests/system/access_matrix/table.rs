@@ -710,4 +710,16 @@ pub(super) const ROWS: &[Row] = &[
         ".N CCCoo UoN",
         HIDDEN,
     ),
+    row(
+        "tenantatlas.audit.v1.AuditService/ExportAuditEvents",
+        r#"{"workspace_id": "$workspace"}"#,
+        ".N CCCoo UoN",
+        HIDDEN,
+    ),
+    row(
+        "tenantatlas.audit.v1.AuditService/VerifyAuditTrail",
+        r#"{"workspace_id": "$workspace"}"#,
+        ".N CCCoo UoN",
+        HIDDEN,
+    ),
 ];

@@ -113,6 +113,13 @@ const ROWS: &[(&str, &str)] = &[
         "(workspace_id, id, type, reason, paused_by_kind, paused_by_subject, paused_by_name, pause_request_id)
          VALUES ('{w}', '{id}', 'promotion.execute', 'why', 'user', 'ada', 'Ada', '{id}')",
     ),
+    ("operation.notification", "(workspace_id, run_id, subject, created_at) VALUES ('{w}', '{id}', 'ada', now())"),
+    ("audit.unsealed", "(workspace_id, entry_id) VALUES ('{w}', '{id}')"),
+    (
+        "audit.seal",
+        "(workspace_id, position, entry_id, previous, hash, sealed_at)
+         VALUES ('{w}', 1 + (random() * 1000000000)::bigint, '{id}', sha256('p'), sha256('h'), now())",
+    ),
     (
         "audit.entry",
         "(workspace_id, id, action, actor_kind, actor_name, target_kind, target_id, outcome)

@@ -379,6 +379,22 @@ impl OperationRunWorkerService for Shared {
 
 #[tonic::async_trait]
 impl AuditService for Shared {
+    type ExportAuditEventsStream = tokio_stream::Empty<Result<pb::audit::ExportAuditEventsResponse, Status>>;
+
+    async fn export_audit_events(
+        &self,
+        _: Request<pb::audit::ExportAuditEventsRequest>,
+    ) -> Result<Response<Self::ExportAuditEventsStream>, Status> {
+        unasked()
+    }
+
+    async fn verify_audit_trail(
+        &self,
+        _: Request<pb::audit::VerifyAuditTrailRequest>,
+    ) -> Result<Response<pb::audit::VerifyAuditTrailResponse>, Status> {
+        unasked()
+    }
+
     async fn record_audit_event(
         &self,
         request: Request<RecordAuditEventRequest>,

@@ -24,6 +24,10 @@ pub struct AuditEntry {
     pub run_id: Option<Uuid>,
     pub outcome: String,
     pub detail: Value,
+    /// Place in the chain of seals and hash there; `None`: not sealed yet. Ignored when it is added.
+    pub seal_position: Option<i64>,
+    pub seal_hash: Option<Vec<u8>>,
+    pub sealed_at: Option<OffsetDateTime>,
 }
 
 /// Adds the entry, which happened then, or now, and not in the future; one with the same id changes nothing.
@@ -66,6 +70,11 @@ pub struct Wanted {
     pub actions: Vec<String>,
     pub tenant: Option<TenantId>,
     pub run: Option<RunId>,
+    pub actors: Vec<String>,
+    /// Written at this moment or later.
+    pub from: Option<OffsetDateTime>,
+    /// Written before this moment.
+    pub until: Option<OffsetDateTime>,
     /// Entries about any other tenant are left out.
     pub entitled_to: Vec<TenantId>,
 }
@@ -78,16 +87,19 @@ pub async fn page(
     limit: i64,
 ) -> Result<Vec<AuditEntry>> {
     let entries = sqlx::query_as(
-        "SELECT workspace_id, id, at, action, actor_subject, actor_name, tenant_id, related_tenant_ids, run_id, outcome,
-             detail
-         FROM audit.entry
-         WHERE workspace_id = $1
-             AND (tenant_id IS NULL OR tenant_id = ANY($2)) AND related_tenant_ids <@ $2
-             AND (cardinality($3::text[]) = 0 OR action = ANY($3))
-             AND ($4::uuid IS NULL OR tenant_id = $4 OR $4 = ANY(related_tenant_ids))
-             AND ($5::uuid IS NULL OR run_id = $5)
-             AND (at, id) < (coalesce($6::timestamptz, 'infinity'), coalesce($7::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
-         ORDER BY at DESC, id DESC LIMIT $8",
+        "SELECT e.workspace_id, e.id, e.at, e.action, e.actor_subject, e.actor_name, e.tenant_id, e.related_tenant_ids,
+             e.run_id, e.outcome, e.detail, s.position AS seal_position, s.hash AS seal_hash, s.sealed_at
+         FROM audit.entry e LEFT JOIN audit.seal s ON s.workspace_id = e.workspace_id AND s.entry_id = e.id
+         WHERE e.workspace_id = $1
+             AND (e.tenant_id IS NULL OR e.tenant_id = ANY($2)) AND e.related_tenant_ids <@ $2
+             AND (cardinality($3::text[]) = 0 OR e.action = ANY($3))
+             AND ($4::uuid IS NULL OR e.tenant_id = $4 OR $4 = ANY(e.related_tenant_ids))
+             AND ($5::uuid IS NULL OR e.run_id = $5)
+             AND (e.at, e.id)
+                 < (coalesce($6::timestamptz, 'infinity'), coalesce($7::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+             AND (cardinality($9::text[]) = 0 OR e.actor_subject = ANY($9))
+             AND e.at >= coalesce($10::timestamptz, '-infinity') AND e.at < coalesce($11::timestamptz, 'infinity')
+         ORDER BY e.at DESC, e.id DESC LIMIT $8",
     )
     .bind(wanted.workspace.uuid())
     .bind(wanted.entitled_to.iter().map(|tenant| tenant.uuid()).collect::<Vec<_>>())
@@ -97,6 +109,9 @@ pub async fn page(
     .bind(before.map(|(at, _)| at))
     .bind(before.map(|(_, id)| id))
     .bind(limit)
+    .bind(&wanted.actors)
+    .bind(wanted.from)
+    .bind(wanted.until)
     .fetch_all(connection)
     .await?;
     Ok(entries)

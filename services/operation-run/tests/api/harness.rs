@@ -172,6 +172,7 @@ impl World {
             "--max-streams-per-caller=2000",
             "--watch-access-interval=200ms",
             "--operators=operator",
+            "--seal-interval=50ms",
         ];
         let (issuer, database) = (format!("--oidc-issuer={}", self.issuer.url()), format!("--database-url={url}"));
         arguments.extend([issuer.as_str(), database.as_str()]);
