@@ -25,7 +25,11 @@ async fn a_run_that_is_asked_to_stop_ends_and_begins_nothing_more() -> Result<()
 }
 
 async fn cancel(ground: &Ground, run: &OperationRun) -> Result<OperationRun, Status> {
-    let request = CancelOperationRunRequest { run_id: run.run_id.clone(), reason: "changed my mind".into() };
+    let request = CancelOperationRunRequest {
+        request_id: job::request_id(),
+        run_id: run.run_id.clone(),
+        reason: "changed my mind".into(),
+    };
     let answer = ground.story.manager.runs().cancel_operation_run(request).await?.into_inner();
     answer.run.ok_or_else(|| Status::internal("a cancelled run is returned"))
 }

@@ -163,7 +163,11 @@ async fn audited_once(ground: &Ground, run: &OperationRun) -> Result<()> {
 }
 
 async fn stop(ground: &Ground, run: &OperationRun) -> Result<()> {
-    let request = CancelOperationRunRequest { run_id: run.run_id.clone(), reason: "seen enough".into() };
+    let request = CancelOperationRunRequest {
+        request_id: job::request_id(),
+        run_id: run.run_id.clone(),
+        reason: "seen enough".into(),
+    };
     ground.story.manager.runs().cancel_operation_run(request).await?;
     ground.end_of(&run.run_id).await?;
     Ok(())

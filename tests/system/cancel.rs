@@ -69,7 +69,11 @@ async fn a_cancelled_promotion_ends_and_can_be_taken_up_by_another() -> Result<(
 const REASON: &str = "the change window is over";
 
 async fn cancel(story: &Story, run_id: &str) -> Result<OperationRun> {
-    let request = CancelOperationRunRequest { run_id: run_id.to_owned(), reason: REASON.to_owned() };
+    let request = CancelOperationRunRequest {
+        request_id: job::request_id(),
+        run_id: run_id.to_owned(),
+        reason: REASON.to_owned(),
+    };
     story.manager.runs().cancel_operation_run(request).await?.into_inner().run.context("the run is returned")
 }
 
@@ -94,7 +98,8 @@ async fn the_rest_is_promoted_by_another_run(story: &Story, done: usize, all: us
     let run = job::wait_for_end(&story.manager, &started.run.context("a promotion starts")?.run_id).await?;
     assert_eq!(run.outcome(), OperationRunOutcome::Succeeded);
     // One that has ended well cannot be stopped any more.
-    let request = CancelOperationRunRequest { run_id: run.run_id.clone(), reason: String::new() };
+    let request =
+        CancelOperationRunRequest { request_id: job::request_id(), run_id: run.run_id.clone(), reason: String::new() };
     let refused = story.manager.runs().cancel_operation_run(request).await.expect_err("it has ended");
     assert_eq!((refused.code(), system_tests::reason(&refused).as_str()), (Code::FailedPrecondition, "RUN_NOT_ACTIVE"));
 

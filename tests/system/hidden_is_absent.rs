@@ -42,7 +42,7 @@ const QUESTIONS: &[Question] = &[
     Question {
         what: "a run to be cancelled",
         method: "tenantatlas.operation.v1.OperationRunService/CancelOperationRun",
-        request: r#"{"run_id": "$run"}"#,
+        request: r#"{"request_id": "$new", "run_id": "$run"}"#,
         callers: BOTH,
     },
     Question {

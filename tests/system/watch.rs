@@ -253,7 +253,8 @@ async fn nothing_more_is_done(
     run_id: &str,
 ) -> Result<()> {
     let executed = job::execute(&story.manager, selection, preflight).await.map(drop);
-    let cancel = CancelOperationRunRequest { run_id: run_id.to_owned(), reason: String::new() };
+    let cancel =
+        CancelOperationRunRequest { request_id: job::request_id(), run_id: run_id.to_owned(), reason: String::new() };
     let cancelled = story.manager.runs().cancel_operation_run(cancel).await.map(drop);
     let sync = SyncInventoryRequest {
         request_id: job::request_id(),

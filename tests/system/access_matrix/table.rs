@@ -578,14 +578,14 @@ pub(super) const ROWS: &[Row] = &[
     // Both have ended, which is told only to those who may stop them.
     detail(
         "tenantatlas.operation.v1.OperationRunService/CancelOperationRun",
-        r#"{"run_id": "$run"}"#,
+        r#"{"request_id": "$new", "run_id": "$run"}"#,
         ".N NCfff UfN",
         HIDDEN,
         HIDDEN,
     ),
     detail(
         "tenantatlas.operation.v1.OperationRunService/CancelOperationRun",
-        r#"{"run_id": "$promotion"}"#,
+        r#"{"request_id": "$new", "run_id": "$promotion"}"#,
         ".N NCCff UfN",
         HIDDEN,
         HIDDEN,

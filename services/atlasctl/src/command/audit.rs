@@ -48,6 +48,7 @@ pub(crate) async fn run(app: &App, command: &AuditCommand) -> Result<Exit, Failu
             run_id: args.run.clone(),
             page_size,
             page_token,
+            ..Default::default()
         };
         let page = call!(app.session, audit.list_audit_events, request)?;
         Ok((page.events, page.next_page_token))

@@ -91,5 +91,6 @@ fn to_event(event: NewAuditEvent) -> Result<AuditEvent, Failure> {
         run_id: String::new(),
         outcome: event.outcome.into_owned(),
         detail: Some(to_struct(&event.detail)?),
+        ..Default::default()
     })
 }

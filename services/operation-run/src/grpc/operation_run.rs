@@ -17,6 +17,7 @@ use super::convert::{
     parse_duration, parse_item_states, parse_new_items, parse_object, parse_run_type, parse_wanted, parse_watch,
     to_attention, to_explanation, to_item, to_run, to_watch_response,
 };
+use crate::cancel_operation_run::Cancel;
 use crate::start_operation_run::{self, Start, StartResult};
 use crate::store::start_answer::Started;
 use crate::{
@@ -179,8 +180,9 @@ impl OperationRunService for OperationRunApi {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let id: RunId = fields::id("run_id", &request.run_id)?;
-        let reason = fields::optional_text("reason", &request.reason, 500)?;
-        let seen = cancel_operation_run::cancel(&self.0, &caller, id, reason).await.map_err(Failure::from)?;
+        let reason = fields::optional_text("reason", &request.reason, 500)?.map(str::to_owned);
+        let order = Cancel { request: fields::id("request_id", &request.request_id)?, run: id, reason };
+        let seen = cancel_operation_run::cancel(&self.0, &caller, &order).await.map_err(Failure::from)?;
         Ok(Response::new(proto::CancelOperationRunResponse { run: Some(to_run(&seen)?) }))
     }
 }

@@ -216,6 +216,28 @@ pub async fn position_of(
     Ok(row.map(|(xid, seq, written_by)| (Position { xid, seq }, written_by)))
 }
 
+/// The run as it was with this revision; `None` when the event is no longer kept.
+pub async fn run_at(
+    connection: &mut PgConnection,
+    workspace: WorkspaceId,
+    run: RunId,
+    rev: i64,
+) -> Result<Option<Run>> {
+    let columns: Option<String> = sqlx::query_scalar(
+        "SELECT run::text FROM operation.run_event WHERE workspace_id = $1 AND run_id = $2 AND rev = $3",
+    )
+    .bind(workspace.uuid())
+    .bind(run.uuid())
+    .bind(rev)
+    .fetch_optional(connection)
+    .await?;
+    let read = |columns: String| {
+        serde_json::from_str(&columns)
+            .map_err(|source| UnreadableRow::new("operation.run_event", format!("{run}/{rev}"), source))
+    };
+    Ok(columns.map(read).transpose()?)
+}
+
 /// The newest position whose events are all older than `age_ms`, up to `limit` events above the floor. `None`: there is
 /// nothing old enough. Only final positions count.
 pub async fn expired(connection: &mut PgConnection, age_ms: i64, limit: i64) -> Result<Option<Position>> {

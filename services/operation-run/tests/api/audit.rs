@@ -16,7 +16,11 @@ async fn list(world: &World, subject: &str) -> Vec<AuditEvent> {
 async fn the_start_and_the_end_of_a_run_are_recorded() {
     let world = World::new().await;
     let run = world.queued_promotion(1).await;
-    let cancel = CancelOperationRunRequest { run_id: run.run_id.clone(), reason: "why not".into() };
+    let cancel = CancelOperationRunRequest {
+        request_id: crate::harness::request_id(),
+        run_id: run.run_id.clone(),
+        reason: "why not".into(),
+    };
     world.runs("ada").cancel_operation_run(cancel).await.unwrap();
     let events = list(&world, "ada").await;
     let actions: Vec<&str> = events.iter().map(|event| event.action.as_str()).collect();

@@ -317,6 +317,7 @@ async fn the_trail_is_filtered_and_exported_line_by_line() {
 /// What sealing costs a start, printed: `cargo test -p operation-run-service --test api -- --ignored --nocapture cost`.
 #[tokio::test]
 #[ignore = "a figure, for people"]
+#[expect(clippy::print_stdout, reason = "figures are for people")]
 async fn the_cost_of_sealing_to_a_start() {
     const STARTS: usize = 400;
     let world = World::new().await;

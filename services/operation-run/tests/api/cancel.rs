@@ -11,7 +11,11 @@ use tonic::{Code, Status};
 use crate::harness::{PROMOTION, World, assert_refused};
 
 async fn cancel(world: &World, subject: &str, run_id: &str) -> Result<OperationRun, Status> {
-    let request = CancelOperationRunRequest { run_id: run_id.into(), reason: "not today".into() };
+    let request = CancelOperationRunRequest {
+        request_id: crate::harness::request_id(),
+        run_id: run_id.into(),
+        reason: "not today".into(),
+    };
     world.runs(subject).cancel_operation_run(request).await.map(|answer| answer.into_inner().run.unwrap())
 }
 
@@ -112,6 +116,31 @@ async fn a_race_with_the_end_has_one_winner() {
                 .unwrap();
         assert_eq!(events, 1);
     }
+}
+
+#[tokio::test]
+async fn a_request_is_answered_once() {
+    let world = World::new().await;
+    let (run, lease) = world.claimed_promotion(1).await;
+    let request = CancelOperationRunRequest {
+        request_id: crate::harness::request_id(),
+        run_id: run.run_id.clone(),
+        reason: "not today".into(),
+    };
+    let mut runs = world.runs("ada");
+    let first = runs.cancel_operation_run(request.clone()).await.unwrap().into_inner().run.unwrap();
+    assert_eq!(first.status(), OperationRunStatus::Running);
+    let complete = CompleteOperationRunRequest { lease: Some(lease), blocked: None };
+    world.workers("promotion-service").complete_operation_run(complete).await.unwrap();
+    // The run has ended since; the answer is the one that was given.
+    assert_eq!(runs.cancel_operation_run(request.clone()).await.unwrap().into_inner().run.unwrap(), first);
+    assert_eq!(world.get(&run.run_id).await.outcome(), OperationRunOutcome::Cancelled);
+    let other = CancelOperationRunRequest { reason: "never".into(), ..request.clone() };
+    assert_refused(runs.cancel_operation_run(other).await, Code::AlreadyExists, "REQUEST_ID_REUSED");
+    let missing = CancelOperationRunRequest { request_id: String::new(), ..request.clone() };
+    assert_refused(runs.cancel_operation_run(missing).await, Code::InvalidArgument, "FIELD_INVALID");
+    // What was refused is not remembered, and an answer is for those who may see the run.
+    assert_refused(world.runs("una").cancel_operation_run(request).await, Code::NotFound, "NOT_FOUND");
 }
 
 #[tokio::test]

@@ -90,7 +90,11 @@ async fn a_run_that_was_given_back_tells_why_and_until_when() {
 async fn a_running_run_tells_that_it_was_asked_to_stop_and_an_ended_one_that_it_is_over() {
     let world = World::new().await;
     let (run, lease) = world.claimed_promotion(1).await;
-    let cancel = CancelOperationRunRequest { run_id: run.run_id.clone(), ..Default::default() };
+    let cancel = CancelOperationRunRequest {
+        request_id: crate::harness::request_id(),
+        run_id: run.run_id.clone(),
+        ..Default::default()
+    };
     world.runs("ada").cancel_operation_run(cancel).await.unwrap();
     assert_eq!(codes(&world, &run.run_id).await, [ExplanationCode::StopRequested]);
     let complete = CompleteOperationRunRequest { lease: Some(lease), blocked: None };

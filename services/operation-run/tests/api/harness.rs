@@ -360,6 +360,11 @@ impl World {
     }
 }
 
+/// An id for one request.
+pub fn request_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
 /// `count` items, the first with key `item-1`.
 pub fn new_items(count: usize) -> Vec<NewRunItem> {
     (1..=count)

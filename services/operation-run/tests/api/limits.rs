@@ -78,7 +78,11 @@ async fn a_run_with_the_largest_context_can_be_blocked_cancelled_and_given_up() 
     assert_eq!(ended.outcome(), OperationRunOutcome::Blocked);
 
     let run = world.start(start()).await.run.unwrap();
-    let cancel = CancelOperationRunRequest { run_id: run.run_id, reason: long.chars().take(500).collect() };
+    let cancel = CancelOperationRunRequest {
+        request_id: crate::harness::request_id(),
+        run_id: run.run_id,
+        reason: long.chars().take(500).collect(),
+    };
     let ended = world.runs("ada").cancel_operation_run(cancel).await.unwrap().into_inner().run.unwrap();
     assert_eq!(ended.outcome(), OperationRunOutcome::Cancelled);
 

@@ -31,7 +31,11 @@ async fn ended(world: &World, subject: &str, tenant: Uuid) -> OperationRun {
 }
 
 async fn cancel(world: &World, run_id: &str) {
-    let cancel = CancelOperationRunRequest { run_id: run_id.into(), ..Default::default() };
+    let cancel = CancelOperationRunRequest {
+        request_id: crate::harness::request_id(),
+        run_id: run_id.into(),
+        ..Default::default()
+    };
     world.runs("ada").cancel_operation_run(cancel).await.unwrap();
 }
 

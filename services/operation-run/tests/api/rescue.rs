@@ -63,7 +63,11 @@ async fn progress_gives_new_attempts() {
 async fn the_wish_to_stop_outlives_the_worker() {
     let world = World::with(&["--lease-ttl-ms=100"]).await;
     let (run, _) = world.claimed_promotion(2).await;
-    let cancel = CancelOperationRunRequest { run_id: run.run_id.clone(), reason: "wrong tenant".into() };
+    let cancel = CancelOperationRunRequest {
+        request_id: crate::harness::request_id(),
+        run_id: run.run_id.clone(),
+        reason: "wrong tenant".into(),
+    };
     world.runs("ada").cancel_operation_run(cancel).await.unwrap();
     let ended = world.wait_for(&run.run_id, "cancelled", |run| run.status() == OperationRunStatus::Completed).await;
     assert_eq!(ended.outcome(), OperationRunOutcome::Cancelled);

@@ -80,7 +80,11 @@ async fn a_repeated_request_gets_its_first_answer_whatever_has_happened_since() 
     let (first, joined) = (world.promotion(1), world.promotion(1));
     let run = world.start(first.clone()).await.run.unwrap();
     assert_eq!(world.start(joined.clone()).await.outcome(), StartOutcome::Deduped);
-    let cancel = CancelOperationRunRequest { run_id: run.run_id.clone(), reason: String::new() };
+    let cancel = CancelOperationRunRequest {
+        request_id: crate::harness::request_id(),
+        run_id: run.run_id.clone(),
+        reason: String::new(),
+    };
     world.runs("ada").cancel_operation_run(cancel).await.unwrap();
 
     let again = world.start(first.clone()).await;

@@ -133,7 +133,11 @@ async fn a_stop_ends_the_run_after_the_item_it_is_at() {
     let _service = promotion_service(&world, &[0], writes);
     let run = world.queued_promotion(5).await;
     world.wait_for(&run.run_id, "two items", |run| run.summary_counts.unwrap().succeeded == Some(2)).await;
-    let cancel = CancelOperationRunRequest { run_id: run.run_id.clone(), reason: String::new() };
+    let cancel = CancelOperationRunRequest {
+        request_id: crate::harness::request_id(),
+        run_id: run.run_id.clone(),
+        reason: String::new(),
+    };
     world.runs("ada").cancel_operation_run(cancel).await.unwrap();
     let ended = completed(&world, &run).await;
     assert_eq!((ended.outcome(), ended.attempt), (OperationRunOutcome::Cancelled, 1));

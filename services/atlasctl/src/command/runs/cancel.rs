@@ -24,7 +24,11 @@ pub(crate) struct CancelArgs {
 
 /// Runs the command.
 pub(super) async fn run(app: &mut App, args: &CancelArgs) -> Result<Exit, Failure> {
-    let request = CancelOperationRunRequest { run_id: args.run.run.clone(), reason: args.reason.clone() };
+    let request = CancelOperationRunRequest {
+        request_id: crate::ambient::fresh_id(),
+        run_id: args.run.run.clone(),
+        reason: args.reason.clone(),
+    };
     let answer = call!(app.session, runs.cancel_operation_run, request)?;
     let run = answer.run.clone().unwrap_or_default();
     let ended = run.status() == OperationRunStatus::Completed;

@@ -119,7 +119,11 @@ async fn a_drain_leaves_a_good_token_behind() {
     let cancel =
         pb::operation::ListOperationRunsRequest { workspace_id: world.workspace.to_string(), ..Default::default() };
     let runs = world.runs_at(second, "ada").list_operation_runs(cancel).await.unwrap().into_inner().runs;
-    let cancel = pb::operation::CancelOperationRunRequest { run_id: runs[0].run_id.clone(), reason: String::new() };
+    let cancel = pb::operation::CancelOperationRunRequest {
+        request_id: crate::harness::request_id(),
+        run_id: runs[0].run_id.clone(),
+        reason: String::new(),
+    };
     world.runs_at(second, "ada").cancel_operation_run(cancel).await.unwrap();
     assert_eq!(resumed.event().await.kind, "cancel_requested");
     assert_eq!(resumed.event().await.kind, "completed");
