@@ -11,6 +11,7 @@
 //! - [`explain`]: why a run is not running, or not moving
 //! - [`identity`]: when two requests ask for the same run
 //! - [`notification`]: what somebody is told when a run has ended
+//! - [`viewer`]: the banner above a run, and what may be done from there
 //! - [`visibility`]: who may see a run
 
 pub mod catalogue;
@@ -21,6 +22,7 @@ pub mod identity;
 pub mod lease;
 pub mod notification;
 pub mod state;
+pub mod viewer;
 pub mod visibility;
 
 use std::fmt;
@@ -36,6 +38,7 @@ pub use identity::identity_hash;
 pub use lease::{Freshness, LeaseFacts, RescueVerdict, freshness, rescue};
 pub use notification::notification_title;
 pub use state::{RunEvent, RunState, TransitionRefused, transition};
+pub use viewer::{Banner, FollowUp, TenantSeen, ViewerContext, ViewerFacts, viewer_context};
 pub use visibility::{RunTenants, ViewNeeds, view_needs};
 
 use crate::access::UnknownName;

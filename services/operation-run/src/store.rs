@@ -11,6 +11,7 @@ pub mod run;
 pub mod run_event;
 pub mod run_item;
 pub mod start_answer;
+pub mod viewer;
 
 use serde_json::Value;
 

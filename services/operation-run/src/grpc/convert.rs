@@ -3,6 +3,7 @@
 mod explain;
 mod item;
 mod run;
+mod viewer;
 mod watch;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use server::{Failure, fields};
 pub use explain::{to_attention, to_explanation};
 pub use item::{parse_intents, parse_item_states, parse_new_items, parse_reports, to_claimed_item, to_item};
 pub use run::{parse_wanted, to_claimed_run, to_counts, to_outcome, to_run};
+pub use viewer::to_viewer_context;
 pub use watch::{parse_watch, to_watch_response};
 
 use crate::run::Lease;

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status};
 
 use super::convert::{
     parse_duration, parse_item_states, parse_new_items, parse_object, parse_run_type, parse_wanted, parse_watch,
-    to_attention, to_explanation, to_item, to_run, to_watch_response,
+    to_attention, to_explanation, to_item, to_run, to_viewer_context, to_watch_response,
 };
 use crate::cancel_operation_run::Cancel;
 use crate::start_operation_run::{self, Start, StartResult};
@@ -83,8 +83,9 @@ impl OperationRunService for OperationRunApi {
     ) -> Result<Response<proto::GetOperationRunResponse>, Status> {
         let caller = caller(&request)?;
         let id: RunId = fields::id("run_id", &request.into_inner().run_id)?;
-        let seen = get_operation_run::get(&self.0, &caller, id).await.map_err(Failure::from)?;
-        Ok(Response::new(proto::GetOperationRunResponse { run: Some(to_run(&seen)?) }))
+        let shown = get_operation_run::get(&self.0, &caller, id).await.map_err(Failure::from)?;
+        let (run, viewer_context) = (Some(to_run(&shown.seen)?), Some(to_viewer_context(&shown)));
+        Ok(Response::new(proto::GetOperationRunResponse { run, viewer_context }))
     }
 
     async fn explain_operation_run(

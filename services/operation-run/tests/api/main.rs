@@ -14,6 +14,7 @@ mod list;
 mod notification;
 mod outage;
 mod rescue;
+mod spec_144;
 mod start;
 mod system_start;
 mod watch;
