@@ -79,7 +79,11 @@ async fn forty_schedulers_start_one_run_for_a_time_and_there_is_never_another() 
     let ids: HashSet<String> = answers.iter().map(|answer| answer.run.clone().unwrap().run_id).collect();
     assert_eq!(ids.len(), 1, "{ids:?}");
     // Once it has ended, too.
-    let cancel = CancelOperationRunRequest { run_id: ids.iter().next().unwrap().clone(), ..Default::default() };
+    let cancel = CancelOperationRunRequest {
+        request_id: crate::harness::request_id(),
+        run_id: ids.iter().next().unwrap().clone(),
+        ..Default::default()
+    };
     let cancelled = world.runs("ada").cancel_operation_run(cancel).await.unwrap().into_inner().run.unwrap();
     assert_eq!(cancelled.status(), OperationRunStatus::Completed);
     let later = start(scheduled(&world, "tonight")).await;
