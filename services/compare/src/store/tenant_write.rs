@@ -6,6 +6,7 @@ use domain::tenant::Lifecycle;
 use sqlx::PgConnection;
 
 use super::Result;
+use super::tenant::Tenant;
 
 /// Which tenant of the provider it is, and what it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,24 +31,20 @@ impl Identity {
     }
 }
 
-/// Says anew which tenant it is. Runs into [`super::tenant::EXTERNAL_ID_UNIQUE`] when the workspace has another one of this
-/// external id.
-pub async fn identify(
-    conn: &mut PgConnection,
-    workspace: WorkspaceId,
-    id: TenantId,
-    identity: &Identity,
-) -> Result<()> {
+/// Says anew which tenant it is; it must be as it was seen. Runs into [`super::tenant::EXTERNAL_ID_UNIQUE`] when the workspace
+/// has another one of this external id.
+pub async fn identify(conn: &mut PgConnection, seen: &Tenant, identity: &Identity) -> Result<()> {
     sqlx::query(
         "UPDATE tenant.tenant SET name = $3, external_tenant_id = $4, domain = $5, aliases = $6
-         WHERE workspace_id = $1 AND id = $2 RETURNING id",
+         WHERE workspace_id = $1 AND id = $2 AND version = $7 RETURNING id",
     )
-    .bind(workspace.uuid())
-    .bind(id.uuid())
+    .bind(seen.workspace_id.uuid())
+    .bind(seen.id.uuid())
     .bind(&identity.name)
     .bind(&identity.external_tenant_id)
     .bind(&identity.domain)
     .bind(&identity.aliases)
+    .bind(seen.version)
     .fetch_one(conn)
     .await?;
     Ok(())

@@ -103,7 +103,7 @@ async fn identify(open: &mut Open<'_>, identity: &Identity) -> Result<()> {
     if identity.external_tenant_id != tenant.external_tenant_id {
         store::provider_connection::disable(&mut open.tx, workspace, id).await?;
     }
-    Ok(store::tenant_write::identify(&mut open.tx, workspace, id, identity).await?)
+    Ok(store::tenant_write::identify(&mut open.tx, tenant, identity).await?)
 }
 
 async fn connect(open: &mut Open<'_>, route: &Route) -> Result<()> {

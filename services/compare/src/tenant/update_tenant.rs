@@ -64,7 +64,7 @@ async fn update(state: &State, user: &User, request: &UpdateTenant, asked: &Aske
         domain: request.domain.clone(),
         aliases: request.aliases.clone(),
     };
-    store::tenant_write::identify(&mut tx, workspace, id, &identity).await?;
+    store::tenant_write::identify(&mut tx, &before, &identity).await?;
     let after = store::tenant::find(&mut tx, workspace, id).await?.ok_or(Error::NotFound)?;
     asked.remember(&mut tx, workspace, &after).await?;
     let told = json!({ "before": called(&before), "after": called(&after) });
