@@ -10,13 +10,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::approval;
-use crate::emulator::{Control, TenantSpec};
+use crate::control::{Control, TenantSpec};
 use crate::faults::FaultRule;
 use crate::kinds;
-use crate::server::Edge;
 use crate::throttle::Limits;
 
-pub(crate) fn router() -> Router<Edge> {
+pub(crate) fn router() -> Router<Control> {
     Router::new()
         .route("/emulator/health", get(|| async { "ok" }))
         .route("/emulator/kinds", get(list_kinds))
@@ -38,36 +37,36 @@ fn failed(error: &std::io::Error) -> Response {
     (status, Json(json!({"error": error.to_string()}))).into_response()
 }
 
-fn control(edge: &Edge) -> &Control {
-    &edge.control
-}
-
 async fn list_kinds() -> Json<Value> {
     let kinds = kinds::all().iter().map(|kind| json!({"key": kind.key, "path": kind.path, "type": kind.odata_type}));
     Json(kinds.collect())
 }
 
-async fn list_tenants(State(edge): State<Edge>) -> Response {
-    Json(control(&edge).tenants()).into_response()
+async fn list_tenants(State(control): State<Control>) -> Response {
+    Json(control.tenants()).into_response()
 }
 
-async fn add_tenant(State(edge): State<Edge>, Json(spec): Json<TenantSpec>) -> Response {
-    match control(&edge).add_tenant(spec) {
+async fn add_tenant(State(control): State<Control>, Json(spec): Json<TenantSpec>) -> Response {
+    match control.add_tenant(spec) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => failed(&error),
     }
 }
 
-async fn list_objects(State(edge): State<Edge>, Path(tenant): Path<String>) -> Response {
-    match control(&edge).objects(&tenant) {
+async fn list_objects(State(control): State<Control>, Path(tenant): Path<String>) -> Response {
+    match control.objects(&tenant) {
         Some(objects) => Json(objects).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
 /// Stores one exported document past all rules for writes: a change that no client of ours made.
-async fn load_document(State(edge): State<Edge>, Path(tenant): Path<String>, Json(document): Json<Value>) -> Response {
-    match control(&edge).load_document(&tenant, &document, None) {
+async fn load_document(
+    State(control): State<Control>,
+    Path(tenant): Path<String>,
+    Json(document): Json<Value>,
+) -> Response {
+    match control.load_document(&tenant, &document, None) {
         Ok(became) => Json(became).into_response(),
         Err(error) => failed(&error),
     }
@@ -79,47 +78,47 @@ struct Verdict {
 }
 
 async fn decide_approval(
-    State(edge): State<Edge>,
+    State(control): State<Control>,
     Path((tenant, code)): Path<(String, String)>,
     Json(verdict): Json<Verdict>,
 ) -> Response {
     if !approval::is_verdict(&verdict.status) {
         return StatusCode::UNPROCESSABLE_ENTITY.into_response();
     }
-    match control(&edge).decide_approval(&tenant, &code, &verdict.status) {
+    match control.decide_approval(&tenant, &code, &verdict.status) {
         Ok(true) => StatusCode::NO_CONTENT.into_response(),
         Ok(false) => StatusCode::NOT_FOUND.into_response(),
         Err(error) => failed(&error),
     }
 }
 
-async fn list_faults(State(edge): State<Edge>) -> Response {
-    Json(control(&edge).faults()).into_response()
+async fn list_faults(State(control): State<Control>) -> Response {
+    Json(control.faults()).into_response()
 }
 
-async fn add_fault(State(edge): State<Edge>, Json(rule): Json<FaultRule>) -> Response {
-    (StatusCode::CREATED, Json(json!({"id": control(&edge).add_fault(rule)}))).into_response()
+async fn add_fault(State(control): State<Control>, Json(rule): Json<FaultRule>) -> Response {
+    (StatusCode::CREATED, Json(json!({"id": control.add_fault(rule)}))).into_response()
 }
 
-async fn clear_faults(State(edge): State<Edge>) -> Response {
-    Json(json!({"removed": control(&edge).remove_faults(None)})).into_response()
+async fn clear_faults(State(control): State<Control>) -> Response {
+    Json(json!({"removed": control.remove_faults(None)})).into_response()
 }
 
-async fn remove_fault(State(edge): State<Edge>, Path(id): Path<u64>) -> Response {
-    match control(&edge).remove_faults(Some(id)) {
+async fn remove_fault(State(control): State<Control>, Path(id): Path<u64>) -> Response {
+    match control.remove_faults(Some(id)) {
         0 => StatusCode::NOT_FOUND.into_response(),
         removed => Json(json!({"removed": removed})).into_response(),
     }
 }
 
 /// `null` turns throttling off.
-async fn set_limits(State(edge): State<Edge>, Json(limits): Json<Option<Limits>>) -> StatusCode {
-    control(&edge).set_limits(limits);
+async fn set_limits(State(control): State<Control>, Json(limits): Json<Option<Limits>>) -> StatusCode {
+    control.set_limits(limits);
     StatusCode::NO_CONTENT
 }
 
-async fn retire_template(State(edge): State<Edge>, Path(template): Path<String>) -> StatusCode {
-    control(&edge).retire_template(&template);
+async fn retire_template(State(control): State<Control>, Path(template): Path<String>) -> StatusCode {
+    control.retire_template(&template);
     StatusCode::NO_CONTENT
 }
 
@@ -128,13 +127,13 @@ struct LogQuery {
     tenant: Option<String>,
 }
 
-async fn read_log(State(edge): State<Edge>, Query(query): Query<LogQuery>) -> Response {
+async fn read_log(State(control): State<Control>, Query(query): Query<LogQuery>) -> Response {
     let wanted = |tenant: &str| query.tenant.as_deref().is_none_or(|asked| asked.eq_ignore_ascii_case(tenant));
-    let entries: Vec<_> = control(&edge).log().into_iter().filter(|entry| wanted(&entry.tenant)).collect();
+    let entries: Vec<_> = control.log().into_iter().filter(|entry| wanted(&entry.tenant)).collect();
     Json(entries).into_response()
 }
 
-async fn clear_log(State(edge): State<Edge>) -> StatusCode {
-    control(&edge).clear_log();
+async fn clear_log(State(control): State<Control>) -> StatusCode {
+    control.clear_log();
     StatusCode::NO_CONTENT
 }

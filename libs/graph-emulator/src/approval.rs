@@ -11,8 +11,9 @@ use time::Duration;
 use crate::ambient;
 use crate::call::{Body, Call, Refusal, Reply};
 use crate::kinds::{self, Kind};
+use crate::object::Object;
 use crate::outcome::{Change, Outcome};
-use crate::world::{Object, Tenant};
+use crate::world::Tenant;
 
 /// Longest justification, in characters.
 const JUSTIFICATION_LIMIT: usize = 1024;

@@ -6,12 +6,11 @@ use serde_json::{Map, Value, json};
 
 use crate::ambient;
 use crate::call::{Refusal, Reply};
+use crate::object::Object;
 use crate::odata::json;
 use crate::outcome::Outcome;
 use crate::present;
-use crate::rules;
-use crate::world::Object;
-use crate::write::Scene;
+use crate::scene::Scene;
 
 /// Virtual groups behind "all users" and "all devices", as assignment ids name them.
 const ALL_USERS: &str = "acacacac-9df4-4c7d-9d50-4ef0226f57a9";
@@ -22,7 +21,7 @@ const FILTER_TYPE: &str = "deviceAndAppManagementAssignmentFilterType";
 
 pub(crate) fn assign(scene: &Scene<'_>, object: &Object) -> Result<Outcome, Refusal> {
     let Some(how) = &scene.kind.assign else { return Err(Refusal::segment("assign")) };
-    let sent = rules::list(scene.call, &how.key)?;
+    let sent = scene.call.list(&how.key)?;
     let mut changed = object.clone();
     changed.assignments = sent.iter().map(|item| stored(scene, object, item)).collect::<Result<_, _>>()?;
     let mut seen = HashSet::new();
@@ -37,7 +36,7 @@ pub(crate) fn assign(scene: &Scene<'_>, object: &Object) -> Result<Outcome, Refu
         let mut body = Map::new();
         body.insert("value".into(), json!(present::assignments(scene, &changed)));
         let fragment = format!("{}('{}')/assignments", scene.kind.path, object.id);
-        present::context(scene.call, &mut body, &fragment);
+        scene.call.context(&mut body, &fragment);
         reply = Reply::new(how.code, Value::Object(body));
     }
     Ok(Outcome::put(changed, reply))

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use crate::ambient;
-use crate::odata::json::Metadata;
+use crate::odata::json::{Metadata, clean_map};
 use crate::odata::query::Options;
 
 /// A request for one tenant, already authenticated.
@@ -93,6 +93,22 @@ impl Call {
         format!("{}/{}", self.origin, self.version.name())
     }
 
+    /// Writes `@odata.context` into a body, unless no metadata is wanted. It names the parents, by which some clients join children
+    /// to them.
+    pub(crate) fn context(&self, map: &mut Map<String, Value>, fragment: &str) {
+        if self.metadata != Metadata::None {
+            map.insert("@odata.context".into(), json!(format!("{}/$metadata#{fragment}", self.base())));
+        }
+    }
+
+    /// A list that an action requires in its body.
+    pub(crate) fn list(&self, key: &str) -> Result<Vec<Value>, Refusal> {
+        match clean_map(self.object()?).remove(key) {
+            Some(Value::Array(items)) => Ok(items),
+            _ => Err(Refusal::bad_request(&format!("The parameter '{key}' is required and must be a collection."))),
+        }
+    }
+
     /// The JSON object in the body.
     pub(crate) fn object(&self) -> Result<Map<String, Value>, Refusal> {
         match &self.body {
@@ -163,6 +179,15 @@ impl Refusal {
     /// Refused by the Intune service: JSON inside the message.
     pub(crate) fn intune(message: &str) -> Self {
         Self::new(400, "BadRequest", message).nested()
+    }
+
+    /// 403 for a missing app role.
+    pub(crate) fn forbidden(wanted: &[String]) -> Self {
+        let message = format!(
+            "Application is not authorized to perform this operation. Application must have one of the following scopes: {}",
+            wanted.join(", ")
+        );
+        Self::new(403, "Forbidden", &message)
     }
 
     pub(crate) fn segment(name: &str) -> Self {

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use crate::object::Object;
 use crate::odata::json::walk;
-use crate::world::Object;
 
 /// The learned catalogue.
 #[derive(Debug, Default)]

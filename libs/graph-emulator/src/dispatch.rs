@@ -9,16 +9,21 @@ use crate::odata::path::{self, Segment};
 use crate::outcome::Outcome;
 use crate::present;
 use crate::read;
-use crate::rules;
+use crate::rules::{self, intent};
+use crate::scene::Scene;
 use crate::shipped;
 use crate::world::World;
-use crate::write::{self, Scene};
+use crate::write;
 
 /// Decides a call against the world. Changes nothing.
 pub(crate) fn decide(world: &World, call: &Call) -> Result<Outcome, Refusal> {
     let segments = path::parse(&call.path);
     let Some((kind, rest)) = kind_of(&segments) else {
-        return shipped::read(world, call, &segments);
+        shipped::admit(call, &segments)?;
+        return match intent::template_to_instantiate(call, &segments) {
+            Some(template) => intent::create(world, call, template),
+            None => shipped::read(world, call, &segments),
+        };
     };
     if call.version == Version::V1 && !kind.v1 {
         return Err(Refusal::segment(kind.path.rsplit('/').next().unwrap_or(&kind.path)));
@@ -59,16 +64,7 @@ fn authorise(call: &Call, kind: &Kind) -> Result<(), Refusal> {
     let read: Vec<&String> = kind.read.iter().chain(&kind.write).collect();
     let (held, wanted) =
         if call.writes() { (call.app.holds(&write), &kind.write) } else { (call.app.holds(&read), &kind.read) };
-    if held { Ok(()) } else { Err(forbidden(wanted)) }
-}
-
-/// 403 for a missing app role.
-pub(crate) fn forbidden(wanted: &[String]) -> Refusal {
-    let message = format!(
-        "Application is not authorized to perform this operation. Application must have one of the following scopes: {}",
-        wanted.join(", ")
-    );
-    Refusal::new(403, "Forbidden", &message)
+    if held { Ok(()) } else { Err(Refusal::forbidden(wanted)) }
 }
 
 fn on_collection(scene: &Scene<'_>, cast: Option<&str>) -> Result<Outcome, Refusal> {
@@ -107,7 +103,7 @@ fn on_object(scene: &Scene<'_>, key: &str, rest: &[Segment]) -> Result<Outcome, 
     if let Some(outcome) = rules::act(scene, &object, rest) {
         return outcome;
     }
-    let names = rules::names(rest);
+    let names = path::names(rest);
     match (names.as_slice(), &scene.call.method) {
         ([name], &Method::POST) if name.eq_ignore_ascii_case("assign") => assign::assign(scene, &object),
         (_, &Method::GET) => read::below(scene, &object, rest),

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::object::Object;
 use crate::outcome::Change;
-use crate::world::{Object, Tenant};
+use crate::world::Tenant;
 
 /// What became of the files of a folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

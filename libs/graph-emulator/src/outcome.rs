@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::call::Reply;
-use crate::world::Object;
+use crate::object::Object;
 
 /// One change of one tenant.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -4,18 +4,19 @@ use serde_json::{Map, Value, json};
 
 use crate::call::{Call, Refusal};
 use crate::kinds::{Child, Kind, RuleName};
+use crate::object::Object;
 use crate::odata::json::{self, Metadata};
 use crate::odata::query::Expand;
 use crate::rules::{admx, oma_uri, reusable_setting, settings_catalog};
-use crate::world::{Object, World};
-use crate::write::Scene;
+use crate::scene::Scene;
+use crate::world::World;
 
 /// One object as the answer to a read of that object, or to a write.
 pub(crate) fn entity(scene: &Scene<'_>, object: &Object) -> Result<Value, Refusal> {
     let mut map = properties(scene, object, false);
     expand(scene, object, &mut map, &scene.call.options.expand, false)?;
     json::select(&mut map, &scene.call.options.select);
-    context(scene.call, &mut map, &format!("{}{}/$entity", scene.kind.path, expanded(scene.call)));
+    scene.call.context(&mut map, &format!("{}{}/$entity", scene.kind.path, expanded(scene.call)));
     Ok(Value::Object(map))
 }
 
@@ -24,13 +25,6 @@ pub(crate) fn list_item(scene: &Scene<'_>, object: &Object) -> Result<Map<String
     let mut map = properties(scene, object, true);
     expand(scene, object, &mut map, &scene.call.options.expand, true)?;
     Ok(map)
-}
-
-/// `@odata.context`, unless no metadata is wanted. It names the parents, by which some clients join children to them.
-pub(crate) fn context(call: &Call, map: &mut Map<String, Value>, fragment: &str) {
-    if call.metadata != Metadata::None {
-        map.insert("@odata.context".into(), json!(format!("{}/$metadata#{fragment}", call.base())));
-    }
 }
 
 /// `(assignments(),settings())`, as contexts name what was expanded.

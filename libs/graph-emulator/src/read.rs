@@ -6,15 +6,14 @@ use serde_json::{Map, Value, json};
 
 use crate::call::{Call, Refusal, Reply};
 use crate::kinds::{Child, Kind, OverTop, RuleName};
+use crate::object::Object;
 use crate::odata::filter::Filter;
 use crate::odata::json;
-use crate::odata::path::Segment;
+use crate::odata::path::{self, Segment};
 use crate::odata::query;
 use crate::outcome::Outcome;
 use crate::present;
-use crate::rules;
-use crate::world::Object;
-use crate::write::Scene;
+use crate::scene::Scene;
 
 /// `GET` on the collection, optionally narrowed to one type by a cast segment.
 pub(crate) fn list(scene: &Scene<'_>, cast: Option<&str>) -> Result<Outcome, Refusal> {
@@ -54,7 +53,7 @@ pub(crate) fn list(scene: &Scene<'_>, cast: Option<&str>) -> Result<Outcome, Ref
     body.insert("value".into(), selected.collect());
     let names = &call.options.select;
     let selection = if names.is_empty() { String::new() } else { format!("({})", names.join(",")) };
-    present::context(call, &mut body, &format!("{}{selection}{}", kind.path, present::expanded(call)));
+    call.context(&mut body, &format!("{}{selection}{}", kind.path, present::expanded(call)));
     Ok(Outcome::reply(Reply::new(200, Value::Object(body))))
 }
 
@@ -80,7 +79,7 @@ pub(crate) fn count(scene: &Scene<'_>) -> Result<Outcome, Refusal> {
 
 /// `GET {id}/{rest}`: assignments, a child collection, one of its items, a nested collection, or a single property.
 pub(crate) fn below(scene: &Scene<'_>, object: &Object, rest: &[Segment]) -> Result<Outcome, Refusal> {
-    let names = rules::names(rest);
+    let names = path::names(rest);
     let fragment = |tail: &str| format!("{}('{}')/{tail}", scene.kind.path, object.id);
     match names.as_slice() {
         [name, tail @ ..] if name.eq_ignore_ascii_case("assignments") && scene.kind.assign.is_some() => {
@@ -119,7 +118,7 @@ fn in_child(
         [] => {
             let mut item = present::child_item(scene, child, stored, &options.select, &options.expand)?;
             if let Some(map) = item.as_object_mut() {
-                present::context(scene.call, map, &format!("{fragment}/$entity"));
+                scene.call.context(map, &format!("{fragment}/$entity"));
             }
             Ok(Outcome::reply(Reply::new(200, item)))
         }
@@ -151,7 +150,7 @@ fn property(scene: &Scene<'_>, object: &Object, names: &[&str]) -> Result<Outcom
         .find(|(key, _)| key.eq_ignore_ascii_case(names[0]) && !key.contains('@'));
     let (Some((key, value)), 1) = (found, names.len()) else { return Err(Refusal::segment(names[0])) };
     let mut map = Map::from_iter([("value".to_owned(), value.clone())]);
-    present::context(scene.call, &mut map, &format!("{}('{}')/{key}", scene.kind.path, object.id));
+    scene.call.context(&mut map, &format!("{}('{}')/{key}", scene.kind.path, object.id));
     Ok(Outcome::reply(Reply::new(200, Value::Object(map))))
 }
 
@@ -160,7 +159,7 @@ fn one(scene: &Scene<'_>, items: &[Value], id: &str, fragment: &str) -> Result<O
         |item: &&Value| item.get("id").and_then(Value::as_str).is_some_and(|found| found.eq_ignore_ascii_case(id));
     let found = items.iter().find(named).ok_or_else(|| scene.not_found(id))?;
     let mut map = found.as_object().cloned().unwrap_or_default();
-    present::context(scene.call, &mut map, fragment);
+    scene.call.context(&mut map, fragment);
     Ok(Outcome::reply(Reply::new(200, Value::Object(map))))
 }
 
@@ -186,7 +185,7 @@ pub(crate) fn collection(
         body.insert("@odata.count".into(), json!(count));
     }
     body.insert("value".into(), json!(items));
-    present::context(call, &mut body, fragment);
+    call.context(&mut body, fragment);
     Ok(Outcome::reply(Reply::new(200, Value::Object(body))))
 }
 

@@ -16,12 +16,12 @@ mod updates;
 
 use serde_json::{Map, Value};
 
-use crate::call::{Call, Refusal};
+use crate::call::Refusal;
 use crate::kinds::RuleName;
+use crate::object::Object;
 use crate::odata::path::Segment;
 use crate::outcome::Outcome;
-use crate::world::Object;
-use crate::write::{Scene, Verb};
+use crate::scene::{Scene, Verb};
 
 /// Lets every rule of the kind look at a write.
 pub(crate) fn check(
@@ -86,17 +86,4 @@ pub(crate) fn act(scene: &Scene<'_>, object: &Object, rest: &[Segment]) -> Optio
         RuleName::Intent => intent::act(scene, object, rest),
         _ => None,
     })
-}
-
-/// The segments as text, actions without their namespace.
-pub(crate) fn names(rest: &[Segment]) -> Vec<&str> {
-    rest.iter().map(|segment| segment.text().trim_start_matches("microsoft.graph.")).collect()
-}
-
-/// A list that an action requires in its body.
-pub(crate) fn list(call: &Call, key: &str) -> Result<Vec<Value>, Refusal> {
-    match crate::odata::json::clean_map(call.object()?).remove(key) {
-        Some(Value::Array(items)) => Ok(items),
-        _ => Err(Refusal::bad_request(&format!("The parameter '{key}' is required and must be a collection."))),
-    }
 }

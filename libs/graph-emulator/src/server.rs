@@ -26,7 +26,7 @@ use crate::ambient;
 use crate::auth::{self, Grant};
 use crate::batch;
 use crate::call::{Body, Call, Refusal, Reply, Version};
-use crate::emulator::Control;
+use crate::control::Control;
 use crate::engine::Served;
 use crate::faults::Cut;
 use crate::odata::json::Metadata;
@@ -41,8 +41,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(Clone)]
-pub(crate) struct Edge {
-    pub(crate) control: Control,
+struct Edge {
+    control: Control,
     scheme: &'static str,
 }
 
@@ -120,9 +120,9 @@ fn router(edge: Edge) -> Router {
     Router::new()
         .route("/{tenant}/oauth2/v2.0/token", post(token))
         .route("/{tenant}/v2.0/.well-known/openid-configuration", get(discovery))
-        .merge(admin::router())
         .fallback(graph)
-        .with_state(edge)
+        .with_state(edge.clone())
+        .merge(admin::router().with_state(edge.control))
 }
 
 async fn token(State(edge): State<Edge>, Path(tenant): Path<String>, request: Request) -> Response {

@@ -7,9 +7,7 @@ use crate::call::{Call, Refusal, Reply, Version};
 use crate::kinds;
 use crate::odata::path::Segment;
 use crate::outcome::Outcome;
-use crate::present;
 use crate::read;
-use crate::rules::intent;
 use crate::world::World;
 
 /// Collections that exist and are empty here: clients that read a whole tenant list them and find nothing.
@@ -30,22 +28,30 @@ const EMPTY: &[&str] = &[
     "deviceAppManagement/vppTokens",
 ];
 
-pub(crate) fn read(world: &World, call: &Call, segments: &[Segment]) -> Result<Outcome, Refusal> {
+/// Whether the caller may have anything from there at all.
+pub(crate) fn admit(call: &Call, segments: &[Segment]) -> Result<(), Refusal> {
     let texts: Vec<&str> = segments.iter().map(Segment::text).collect();
-    let lower: Vec<String> = texts.iter().map(|text| text.to_ascii_lowercase()).collect();
-    let names: Vec<&str> = lower.iter().map(String::as_str).collect();
-    let intune = names.first() == Some(&"devicemanagement");
-    if intune && call.version == Version::V1 {
+    if !is_intune(&texts) {
+        return Ok(());
+    }
+    if call.version == Version::V1 {
         return Err(unknown(&texts));
     }
     let roles =
         ["DeviceManagementConfiguration.Read.All", "DeviceManagementConfiguration.ReadWrite.All"].map(str::to_owned);
-    if intune && !call.app.holds(&roles.iter().collect::<Vec<_>>()) {
-        return Err(crate::dispatch::forbidden(&roles));
-    }
-    if let (&[_, "templates", _, "createinstance"], &Method::POST) = (names.as_slice(), &call.method) {
-        return intent::create(world, call, texts[2]);
-    }
+    if call.app.holds(&roles.iter().collect::<Vec<_>>()) { Ok(()) } else { Err(Refusal::forbidden(&roles)) }
+}
+
+fn is_intune(texts: &[&str]) -> bool {
+    texts.first().is_some_and(|first| first.eq_ignore_ascii_case("deviceManagement"))
+}
+
+/// Answers a read that was admitted.
+pub(crate) fn read(world: &World, call: &Call, segments: &[Segment]) -> Result<Outcome, Refusal> {
+    let texts: Vec<&str> = segments.iter().map(Segment::text).collect();
+    let lower: Vec<String> = texts.iter().map(|text| text.to_ascii_lowercase()).collect();
+    let names: Vec<&str> = lower.iter().map(String::as_str).collect();
+    let intune = is_intune(&texts);
     let answer = match names.as_slice() {
         ["organization"] => list(call, vec![organization(world, call)], "organization"),
         ["organization", id] if id.eq_ignore_ascii_case(&call.tenant) => {
@@ -92,7 +98,7 @@ pub(crate) fn list(call: &Call, items: Vec<Value>, fragment: &str) -> Result<Out
 fn entity(call: &Call, value: Value, fragment: &str) -> Result<Outcome, Refusal> {
     let mut map = value.as_object().cloned().unwrap_or_default();
     crate::odata::json::select(&mut map, &call.options.select);
-    present::context(call, &mut map, &format!("{fragment}/$entity"));
+    call.context(&mut map, &format!("{fragment}/$entity"));
     Ok(Outcome::reply(Reply::new(200, Value::Object(map))))
 }
 

@@ -5,60 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::ambient;
-use crate::call::{Call, Refusal, Reply};
-use crate::kinds::{InBody, Kind};
+use crate::call::{Refusal, Reply};
+use crate::kinds::InBody;
+use crate::object::Object;
 use crate::odata::json;
 use crate::outcome::{Change, Outcome};
 use crate::present;
 use crate::rules;
-use crate::world::{Object, Tenant, World};
-
-/// Which write is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verb {
-    Create,
-    Patch,
-    Replace,
-}
-
-/// Everything a rule may look at.
-pub(crate) struct Scene<'a> {
-    pub(crate) world: &'a World,
-    pub(crate) tenant: &'a Tenant,
-    pub(crate) call: &'a Call,
-    pub(crate) kind: &'a Kind,
-}
-
-impl Scene<'_> {
-    /// A refusal in the words of the service that owns the kind.
-    pub(crate) fn refuse(&self, message: &str) -> Refusal {
-        if self.kind.entra { Refusal::bad_request(message) } else { Refusal::intune(message) }
-    }
-
-    /// Whether the tenant has an object of this kind, as readers see it now.
-    pub(crate) fn has(&self, kind: &str, id: &str) -> bool {
-        crate::kinds::by_key(kind).is_some_and(|kind| self.tenant.view(kind, id, self.call.now).is_some())
-    }
-
-    pub(crate) fn not_found(&self, id: &str) -> Refusal {
-        not_found(self.kind, id)
-    }
-}
-
-/// 404 for an object that is not there.
-pub(crate) fn not_found(kind: &Kind, id: &str) -> Refusal {
-    match (kind.key.as_str(), kind.entra) {
-        ("group", _) => Refusal::new(
-            404,
-            "Request_ResourceNotFound",
-            &format!(
-                "Resource '{id}' does not exist or one of its queried reference-property objects are not present."
-            ),
-        ),
-        (_, true) => Refusal::new(404, "ResourceNotFound", &format!("{id} does not exist in the directory.")),
-        _ => Refusal::new(404, "ResourceNotFound", &format!("Resource not found: {} {id}", kind.odata_type)).nested(),
-    }
-}
+use crate::scene::{Scene, Verb};
 
 /// `POST` on the collection.
 pub(crate) fn create(scene: &Scene<'_>) -> Result<Outcome, Refusal> {
@@ -80,7 +34,7 @@ pub(crate) fn create(scene: &Scene<'_>) -> Result<Outcome, Refusal> {
     };
     fill(scene, &mut object, &sent)?;
     rules::check(scene, Verb::Create, &mut object, None, &sent)?;
-    check_scope_tags(scene, &object)?;
+    scene.check_scope_tags(&object)?;
     stamp_new(scene, &mut object);
     let shown = present::entity(scene, &object)?;
     let location = format!("{}/{}('{}')", scene.call.base(), kind.path, object.id);
@@ -112,8 +66,8 @@ pub(crate) fn patch(scene: &Scene<'_>, before: &Object) -> Result<Outcome, Refus
         return Err(scene.refuse(&format!("Property {name} in payload is required and must not be empty.")));
     }
     rules::check(scene, Verb::Patch, &mut object, Some(before), &sent)?;
-    check_scope_tags(scene, &object)?;
-    stamp_changed(scene, &mut object);
+    scene.check_scope_tags(&object)?;
+    scene.stamp_changed(&mut object);
     let reply = if code == 204 { Reply::empty(204) } else { Reply::new(code, present::entity(scene, &object)?) };
     Ok(Outcome::put(object, reply))
 }
@@ -136,8 +90,8 @@ pub(crate) fn replace(scene: &Scene<'_>, before: &Object) -> Result<Outcome, Ref
     }
     fill(scene, &mut object, &sent)?;
     rules::check(scene, Verb::Replace, &mut object, Some(before), &sent)?;
-    check_scope_tags(scene, &object)?;
-    stamp_changed(scene, &mut object);
+    scene.check_scope_tags(&object)?;
+    scene.stamp_changed(&mut object);
     let reply = if code == 204 { Reply::empty(204) } else { Reply::new(code, present::entity(scene, &object)?) };
     Ok(Outcome::put(object, reply))
 }
@@ -221,19 +175,6 @@ fn fill(scene: &Scene<'_>, object: &mut Object, sent: &Map<String, Value>) -> Re
     Ok(())
 }
 
-/// Every scope tag of a body must exist in the tenant: ids copied from another tenant are refused, or worse, mean something else.
-pub(crate) fn check_scope_tags(scene: &Scene<'_>, object: &Object) -> Result<(), Refusal> {
-    let tags = scene.kind.scope_tags.as_ref().and_then(|name| object.body.get(name)).and_then(Value::as_array);
-    for tag in tags.into_iter().flatten() {
-        let known = tag.as_str().is_some_and(|id| scene.has("roleScopeTag", id));
-        if !known {
-            let shown = tag.as_str().map_or_else(|| tag.to_string(), str::to_owned);
-            return Err(scene.refuse(&format!("Scope Tags validation failed : Scope tag {shown} was not found.")));
-        }
-    }
-    Ok(())
-}
-
 fn stamp_new(scene: &Scene<'_>, object: &mut Object) {
     let (kind, now) = (scene.kind, json!(ambient::stamp(scene.call.now)));
     if !kind.undated {
@@ -244,16 +185,5 @@ fn stamp_new(scene: &Scene<'_>, object: &mut Object) {
     }
     if kind.versioned {
         object.body.insert("version".into(), json!(1));
-    }
-}
-
-/// Marks an object as changed now.
-pub(crate) fn stamp_changed(scene: &Scene<'_>, object: &mut Object) {
-    if let Some(modified) = &scene.kind.modified {
-        object.body.insert(modified.clone(), json!(ambient::stamp(scene.call.now)));
-    }
-    if scene.kind.versioned {
-        let version = object.body.get("version").and_then(Value::as_u64).unwrap_or(0);
-        object.body.insert("version".into(), json!(version + 1));
     }
 }

@@ -14,7 +14,7 @@ use crate::connection::{Connection, under};
 use crate::error::GraphError;
 use crate::pacing::Pacer;
 use crate::path::Path;
-use crate::provider::Settings;
+use crate::settings::Settings;
 use crate::token::TokenSource;
 
 pub use batch::MAX_BATCH_ITEMS;

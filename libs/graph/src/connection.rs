@@ -1,9 +1,8 @@
 //! How one tenant is reached: whose token, from which authority, at which Graph. Values only; `Provider` opens it.
 
-use url::Url;
+use url::{Host, Url};
 
 use crate::credential::CredentialReference;
-use crate::rules::is_loopback;
 
 /// Microsoft's public cloud. Sovereign clouds have other hosts, which is why both are part of a connection.
 pub const PUBLIC_AUTHORITY: &str = "https://login.microsoftonline.com";
@@ -133,6 +132,16 @@ fn base(what: &'static str, text: &str) -> Result<Url, ConnectionError> {
         return Err(ConnectionError::InsecureAddress(what));
     }
     Ok(url)
+}
+
+/// Whether an address is of this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
 }
 
 #[cfg(test)]

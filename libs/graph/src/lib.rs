@@ -26,6 +26,7 @@ mod provider;
 mod registry;
 mod retry;
 mod rules;
+mod settings;
 mod token;
 mod write;
 
@@ -37,8 +38,9 @@ pub use credential::{CredentialReference, CredentialReferenceError, Secret};
 pub use error::{GraphError, Kind, MAX_MESSAGE_CHARS};
 pub use pacing::{BudgetLimits, Family, FamilyLimits, PacingLimits, Rate};
 pub use path::{Path, literal};
-pub use provider::{Provider, Settings};
+pub use provider::Provider;
 pub use registry::{PromotingError, check_registry, directory_registry, promoting, registry};
 pub use retry::RetryPolicy;
 pub use rules::{ProviderRules, RuleError, SECRET_PREFIX};
+pub use settings::Settings;
 pub use write::{Outcome, Receipt, create, update};

@@ -4,9 +4,9 @@
 use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
-use url::{Host, Url};
+use url::Url;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, is_loopback};
 use crate::credential::CredentialReference;
 
 /// Microsoft's token authorities and Graphs: the public cloud, US Government (L4 and DoD) and China (21Vianet).
@@ -137,16 +137,6 @@ impl ProviderRules {
 
 fn climbs(path: &Path) -> bool {
     path.components().any(|component| component == Component::ParentDir)
-}
-
-/// Whether an address is of this machine.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }
 
 /// With an empty prefix, any variable of the process that happens to be named like a tenant would do.

@@ -5,6 +5,7 @@
 //! install       asks the platform's package manager for one, where that is allowed
 //! run_as        PostgreSQL refuses to run as root: who runs it instead
 //! guardian      a shell between us and the server, so that the server ends when we do, however we end
+//! place         where a cluster lives, how it is started
 //! home          the directory of a cluster, and initdb
 //! cluster       start, stop; temporary or kept
 //! database      fresh migrated databases for tests, cloned from a template
@@ -18,10 +19,12 @@ mod guardian;
 mod home;
 mod install;
 mod installation;
+mod place;
 mod run_as;
 
-pub use cluster::{Cluster, Place, START_TIMEOUT, Start};
+pub use cluster::{Cluster, START_TIMEOUT};
 pub use database::{Database, Given, Server, database, shared};
+pub use place::{Place, Start};
 
 use std::path::PathBuf;
 

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::ambient;
 use crate::kinds::{Kind, RuleName};
+use crate::object::Object;
 use crate::odata::json;
 use crate::rules::{admx, oma_uri};
-use crate::world::Object;
 
 pub(crate) fn object(kind: &'static Kind, document: &Map<String, Value>) -> Object {
     let mut body = json::clean_map(document.clone());

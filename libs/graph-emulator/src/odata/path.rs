@@ -116,6 +116,11 @@ pub(crate) mod percent {
     }
 }
 
+/// The segments as text, actions without their namespace.
+pub(crate) fn names(rest: &[Segment]) -> Vec<&str> {
+    rest.iter().map(|segment| segment.text().trim_start_matches("microsoft.graph.")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

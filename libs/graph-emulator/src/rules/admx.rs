@@ -6,19 +6,19 @@ use serde_json::{Map, Value, json};
 
 use crate::ambient;
 use crate::call::{Call, Refusal, Reply};
+use crate::object::Object;
 use crate::odata::json;
 use crate::odata::path::{self, Segment};
 use crate::outcome::Outcome;
-use crate::rules;
-use crate::world::{Object, World};
-use crate::write::{Scene, stamp_changed};
+use crate::scene::Scene;
+use crate::world::World;
 
 const CHILD: &str = "definitionValues";
 const VALUES: &str = "presentationValues";
 
 /// `updateDefinitionValues`, and single writes on `definitionValues`.
 pub(crate) fn act(scene: &Scene<'_>, object: &Object, rest: &[Segment]) -> Option<Result<Outcome, Refusal>> {
-    let names = rules::names(rest);
+    let names = path::names(rest);
     match (names.as_slice(), &scene.call.method) {
         (["updateDefinitionValues"], &Method::POST) => Some(update_all(scene, object)),
         ([CHILD], &Method::POST) => Some(add_one(scene, object)),
@@ -49,7 +49,7 @@ fn update_all(scene: &Scene<'_>, object: &Object) -> Result<Outcome, Refusal> {
     for value in &added {
         add(scene, &mut changed, value)?;
     }
-    stamp_changed(scene, &mut changed);
+    scene.stamp_changed(&mut changed);
     Ok(Outcome::put(changed, Reply::empty(204)))
 }
 
@@ -57,7 +57,7 @@ fn add_one(scene: &Scene<'_>, object: &Object) -> Result<Outcome, Refusal> {
     let body = Value::Object(json::clean_map(scene.call.object()?));
     let mut changed = object.clone();
     let item = add(scene, &mut changed, &body)?;
-    stamp_changed(scene, &mut changed);
+    scene.stamp_changed(&mut changed);
     Ok(Outcome::put(changed, Reply::new(201, shown(&item))))
 }
 
@@ -65,14 +65,14 @@ fn patch_one(scene: &Scene<'_>, object: &Object, id: &str) -> Result<Outcome, Re
     let body = Value::Object(json::clean_map(scene.call.object()?));
     let mut changed = object.clone();
     let item = merge(scene, &mut changed, id, &body)?;
-    stamp_changed(scene, &mut changed);
+    scene.stamp_changed(&mut changed);
     Ok(Outcome::put(changed, Reply::new(200, shown(&item))))
 }
 
 fn delete_one(scene: &Scene<'_>, object: &Object, id: &str) -> Result<Outcome, Refusal> {
     let mut changed = object.clone();
     remove(scene, &mut changed, id)?;
-    stamp_changed(scene, &mut changed);
+    scene.stamp_changed(&mut changed);
     Ok(Outcome::put(changed, Reply::empty(204)))
 }
 

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::call::Refusal;
-use crate::world::Object;
-use crate::write::Scene;
+use crate::object::Object;
+use crate::scene::Scene;
 
 pub(crate) fn check(scene: &Scene<'_>, object: &Object) -> Result<(), Refusal> {
     let rule = object.text("rule").unwrap_or_default();

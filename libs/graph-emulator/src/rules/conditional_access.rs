@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::call::Refusal;
-use crate::world::Object;
-use crate::write::Scene;
+use crate::object::Object;
+use crate::scene::Scene;
 
 /// Words that stand where ids stand.
 const LOCATION_WORDS: &[&str] = &["All", "AllTrusted", "00000000-0000-0000-0000-000000000000"];

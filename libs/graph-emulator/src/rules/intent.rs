@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 use crate::ambient;
 use crate::call::{Call, Refusal, Reply};
 use crate::kinds;
+use crate::object::Object;
 use crate::odata::json;
-use crate::odata::path::Segment;
+use crate::odata::path::{self, Segment};
 use crate::outcome::Outcome;
 use crate::present;
-use crate::rules;
+use crate::scene::Scene;
 use crate::shipped;
-use crate::world::{Object, World};
-use crate::write::{self, Scene};
+use crate::world::World;
 
 /// `categories` and `categories/{id}/settings` of one intent.
 pub(crate) fn act(scene: &Scene<'_>, object: &Object, rest: &[Segment]) -> Option<Result<Outcome, Refusal>> {
-    let names = rules::names(rest);
+    let names = path::names(rest);
     if let (["updateSettings"], &Method::POST) = (names.as_slice(), &scene.call.method) {
         return Some(update(scene, object));
     }
@@ -44,13 +44,21 @@ fn settings(scene: &Scene<'_>, object: &Object) -> Result<Vec<Value>, Refusal> {
     }
 }
 
-/// `POST templates/{id}/createInstance`.
+/// The template of a `POST deviceManagement/templates/{id}/createInstance`, if the call is one.
+pub(crate) fn template_to_instantiate<'s>(call: &Call, segments: &'s [Segment]) -> Option<&'s str> {
+    let [root, templates, template, action] = segments else { return None };
+    let named = |segment: &Segment, name: &str| segment.text().eq_ignore_ascii_case(name);
+    let is_one = named(root, "deviceManagement") && named(templates, "templates") && named(action, "createInstance");
+    (is_one && call.method == Method::POST).then(|| template.text())
+}
+
+/// Makes an intent from a template.
 pub(crate) fn create(world: &World, call: &Call, template: &str) -> Result<Outcome, Refusal> {
     let (Some(kind), Some(tenant)) = (kinds::by_key("endpointSecurityIntent"), world.tenant(&call.tenant)) else {
         return Err(shipped::absent(template));
     };
     if !call.app.holds(&kind.write.iter().collect::<Vec<_>>()) {
-        return Err(crate::dispatch::forbidden(&kind.write));
+        return Err(Refusal::forbidden(&kind.write));
     }
     if !world.catalogue.intent_templates().contains(template) {
         return Err(shipped::absent(template));
@@ -78,8 +86,8 @@ pub(crate) fn create(world: &World, call: &Call, template: &str) -> Result<Outco
         assignments: Vec::new(),
     };
     merge(&mut object, sent.get("settingsDelta"))?;
-    write::check_scope_tags(&scene, &object)?;
-    write::stamp_changed(&scene, &mut object);
+    scene.check_scope_tags(&object)?;
+    scene.stamp_changed(&mut object);
     let shown = present::entity(&scene, &object)?;
     Ok(Outcome::put(object, Reply::new(200, shown)))
 }
@@ -88,7 +96,7 @@ pub(crate) fn create(world: &World, call: &Call, template: &str) -> Result<Outco
 fn update(scene: &Scene<'_>, object: &Object) -> Result<Outcome, Refusal> {
     let mut changed = object.clone();
     merge(&mut changed, json::clean_map(scene.call.object()?).get("settings"))?;
-    write::stamp_changed(scene, &mut changed);
+    scene.stamp_changed(&mut changed);
     Ok(Outcome::put(changed, Reply::empty(204)))
 }
 

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::call::Refusal;
 use crate::kinds;
+use crate::object::Object;
 use crate::odata::json::type_of;
 use crate::rules::conditional_access;
-use crate::world::Object;
-use crate::write::Scene;
+use crate::scene::Scene;
 
 pub(crate) fn check(scene: &Scene<'_>, object: &mut Object) -> Result<(), Refusal> {
     let needs = match type_of(&object.body) {

@@ -5,18 +5,17 @@ use serde_json::{Map, Value, json};
 
 use crate::ambient;
 use crate::call::{Refusal, Reply};
+use crate::object::Object;
 use crate::odata::json;
-use crate::odata::path::Segment;
+use crate::odata::path::{self, Segment};
 use crate::outcome::Outcome;
-use crate::rules;
-use crate::world::Object;
-use crate::write::{Scene, stamp_changed};
+use crate::scene::Scene;
 
 const CHILD: &str = "localizedNotificationMessages";
 
 /// `localizedNotificationMessages`: POST adds, PATCH and DELETE by `<template id>_<locale>`.
 pub(crate) fn act(scene: &Scene<'_>, object: &Object, rest: &[Segment]) -> Option<Result<Outcome, Refusal>> {
-    let names = rules::names(rest);
+    let names = path::names(rest);
     match (names.as_slice(), &scene.call.method) {
         ([CHILD], &Method::POST) => Some(add(scene, object)),
         ([CHILD, id], &Method::PATCH) => Some(update(scene, object, id)),
@@ -104,7 +103,7 @@ fn finish(
     mut changed: Object,
     message: Option<(&str, Map<String, Value>)>,
 ) -> Result<Outcome, Refusal> {
-    stamp_changed(scene, &mut changed);
+    scene.stamp_changed(&mut changed);
     let reply = match message {
         Some((_, mut message)) => {
             message.insert("lastModifiedDateTime".into(), json!(ambient::stamp(scene.call.now)));

@@ -4,12 +4,11 @@ use serde_json::{Map, Value, json};
 
 use crate::ambient;
 use crate::call::{Refusal, Reply};
+use crate::object::Object;
 use crate::odata::json;
 use crate::odata::path::Segment;
 use crate::outcome::Outcome;
-use crate::present;
-use crate::world::Object;
-use crate::write::{Scene, Verb};
+use crate::scene::{Scene, Verb};
 
 const MASK: &str = "****";
 
@@ -109,7 +108,7 @@ pub(crate) fn act(scene: &Scene<'_>, object: &Object, rest: &[Segment]) -> Optio
 
 fn plain_text(scene: &Scene<'_>, object: &Object, wanted: &str) -> Result<Outcome, Refusal> {
     if !scene.call.app.holds(&scene.kind.write.iter().collect::<Vec<_>>()) {
-        return Err(crate::dispatch::forbidden(&scene.kind.write));
+        return Err(Refusal::forbidden(&scene.kind.write));
     }
     let settings = object.body.get("omaSettings").and_then(Value::as_array).into_iter().flatten();
     let found = settings
@@ -118,6 +117,6 @@ fn plain_text(scene: &Scene<'_>, object: &Object, wanted: &str) -> Result<Outcom
     let Some(value) = found else { return Err(scene.not_found(wanted)) };
     let mut map = Map::new();
     map.insert("value".into(), value.as_str().map_or_else(|| json!(value.to_string()), |text| json!(text)));
-    present::context(scene.call, &mut map, "Edm.String");
+    scene.call.context(&mut map, "Edm.String");
     Ok(Outcome::reply(Reply::new(200, Value::Object(map))))
 }

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::call::Refusal;
 use crate::kinds;
+use crate::object::Object;
 use crate::odata::json::walk;
-use crate::world::Object;
-use crate::write::Scene;
+use crate::scene::Scene;
 
 /// The number of policies that refer to the reusable setting.
 pub(crate) fn references(scene: &Scene<'_>, id: &str) -> usize {

@@ -5,11 +5,10 @@ use serde_json::{Map, Value, json};
 use crate::ambient;
 use crate::call::{Refusal, Reply};
 use crate::kinds::RuleName;
-use crate::odata::path::Segment;
+use crate::object::Object;
+use crate::odata::path::{self, Segment};
 use crate::outcome::Outcome;
-use crate::rules;
-use crate::world::Object;
-use crate::write::{Scene, Verb, stamp_changed};
+use crate::scene::{Scene, Verb};
 
 const CHILD: &str = "scheduledActionsForRule";
 const ACTIONS: &str = "scheduledActionConfigurations";
@@ -76,16 +75,16 @@ pub(crate) fn act(scene: &Scene<'_>, object: &Object, rest: &[Segment]) -> Optio
     } else {
         ("setScheduledActions", "scheduledActions")
     };
-    if !matches!(rules::names(rest).as_slice(), [name] if name.eq_ignore_ascii_case(action)) {
+    if !matches!(path::names(rest).as_slice(), [name] if name.eq_ignore_ascii_case(action)) {
         return None;
     }
     if scene.call.method != http::Method::POST {
         return Some(Err(Refusal::method()));
     }
-    Some(rules::list(scene.call, key).and_then(|sent| {
+    Some(scene.call.list(key).and_then(|sent| {
         let mut changed = object.clone();
         changed.children.insert(CHILD.into(), adopt(scene, &object.id, sent)?);
-        stamp_changed(scene, &mut changed);
+        scene.stamp_changed(&mut changed);
         Ok(Outcome::put(changed, Reply::empty(200)))
     }))
 }

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::call::Refusal;
-use crate::world::Object;
-use crate::write::Scene;
+use crate::object::Object;
+use crate::scene::Scene;
 
 const CONTENTS: &[&str] = &["scriptContent", "detectionScriptContent", "remediationScriptContent"];
 

@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::ambient;
 use crate::call::Refusal;
+use crate::object::Object;
 use crate::odata::json::{bare_type, walk, walk_mut};
-use crate::world::Object;
-use crate::write::{Scene, Verb};
+use crate::scene::{Scene, Verb};
 
 const SECRET: &str = "deviceManagementConfigurationSecretSettingValue";
 const REFERENCE: &str = "deviceManagementConfigurationReferenceSettingValue";

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::call::Refusal;
+use crate::object::Object;
 use crate::odata::json::type_of;
-use crate::world::Object;
-use crate::write::{Scene, Verb};
+use crate::scene::{Scene, Verb};
 
 /// State of a running pause or rollback: answered by reads, refused in updates.
 const RING_STATE: &[&str] = &[

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::guardian::Guardian;
 use super::home::Home;
+use super::place::{Place, Start};
 use super::run_as::RunAs;
 use super::{Error, SUPERUSER};
 
@@ -18,38 +19,6 @@ pub const START_TIMEOUT: Duration = Duration::from_secs(30);
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// A port that was free a moment ago may be taken now, a former server may still be going down: it is tried again.
 const START_ATTEMPTS: u32 = 3;
-
-/// Where a cluster lives.
-#[derive(Debug, Clone)]
-pub enum Place {
-    /// In a temporary directory, removed with the cluster. Not synced to disk: it need not survive a power cut.
-    Temporary,
-    /// In this directory, kept and opened again the next time. Synced to disk.
-    Kept(PathBuf),
-}
-
-/// How to start a cluster.
-#[derive(Debug, Clone)]
-pub struct Start {
-    /// Where it lives.
-    pub place: Place,
-    /// The server's limit of connections.
-    pub max_connections: u32,
-    /// Whether a commit waits for the disk. A temporary cluster does not, unless a test is about crashes.
-    pub durable: bool,
-}
-
-impl Start {
-    /// A temporary cluster for tests.
-    pub fn temporary() -> Self {
-        Self { place: Place::Temporary, max_connections: 300, durable: false }
-    }
-
-    /// A cluster kept in this directory.
-    pub fn kept(directory: impl Into<PathBuf>) -> Self {
-        Self { place: Place::Kept(directory.into()), max_connections: 300, durable: true }
-    }
-}
 
 /// A running server of our own. Dropping it stops the server, and removes it if temporary.
 #[derive(Debug)]

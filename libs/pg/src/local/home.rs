@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::cluster::{Place, Start};
 use super::installation::{self, Installation};
+use super::place::{Place, Start};
 use super::run_as::{self, RunAs};
 use super::{Error, SUPERUSER, install};
 
