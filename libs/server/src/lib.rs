@@ -18,6 +18,7 @@ pub mod caller;
 pub mod client;
 pub mod config;
 mod deadline;
+mod drain;
 pub mod failure;
 pub mod fields;
 mod method;

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::client::{OwnToken, Upstream};
 use crate::config::{ClientCredentials, ConfigError, Limits, ServerArgs, Settings};
+use crate::drain::Drain;
 use crate::method::Methods;
 use crate::oidc::Verifier;
 use crate::oidc::issuer::{Issuer, IssuerError};
@@ -22,12 +23,10 @@ use crate::tls::Tls;
 mod admin;
 mod bound;
 mod connections;
-mod drain;
 mod readiness;
 mod services;
 
 pub use bound::Bound;
-pub(crate) use drain::Drain;
 pub use readiness::Readiness;
 pub use services::Services;
 

@@ -12,9 +12,9 @@ use tower::{Service, ServiceBuilder};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use crate::config::Settings;
+use crate::drain::Drain;
 use crate::method::Methods;
 use crate::oidc::Verifier;
-use crate::serve::Drain;
 
 pub(crate) mod around;
 mod authenticate;

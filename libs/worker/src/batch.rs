@@ -4,7 +4,7 @@
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::handler::WorkError;
+use crate::ending::WorkError;
 
 /// Most entries of one call, as the service allows.
 const MOST: usize = 500;

@@ -8,7 +8,7 @@ use server::failure::{reason_of, retry_delay_of};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
-use crate::handler::WorkError;
+use crate::ending::WorkError;
 
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);

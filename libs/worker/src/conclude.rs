@@ -7,7 +7,7 @@ use server::failure::reason_of;
 use tonic::{Response, Status};
 
 use crate::call::until_answered;
-use crate::handler::{Ending, WorkError};
+use crate::ending::{Ending, WorkError};
 use crate::session::Held;
 
 /// The reason of a release that the service counts as an attempt without progress.

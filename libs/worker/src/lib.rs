@@ -22,11 +22,14 @@ mod batch;
 mod call;
 mod claim;
 mod conclude;
+mod ending;
 mod handler;
 mod renew;
 mod session;
+mod term;
 mod work;
 
 pub use claim::start;
-pub use handler::{Ending, Handler, WorkError};
+pub use ending::{Ending, WorkError};
+pub use handler::Handler;
 pub use session::RunSession;

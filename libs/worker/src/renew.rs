@@ -1,6 +1,5 @@
 //! Keeps a lease alive beside the work, and says at once when it is lost.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pb::operation::{RenewLeaseRequest, RenewLeaseResponse};
@@ -17,25 +16,6 @@ const PER_TERM: u32 = 3;
 const TRIES_PER_TERM: u32 = 6;
 /// Each try has at least this long, however short the term: less is no sign that it hangs.
 const SHORTEST_TRY: Duration = Duration::from_millis(250);
-
-/// Until when a lease is ours by our own clock. Shared by everybody who works under it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct LocalTerm(Arc<Mutex<Option<Instant>>>);
-
-impl LocalTerm {
-    fn lasts_until(&self, expiry: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(expiry);
-    }
-
-    fn expiry(&self) -> Option<Instant> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether it has passed, or has never begun.
-    pub(crate) fn is_over(&self) -> bool {
-        self.expiry().is_none_or(|expiry| Instant::now() >= expiry)
-    }
-}
 
 /// Makes sure of a lease that was just claimed, and returns the length of its term; `None`: it is lost already.
 ///
@@ -152,17 +132,5 @@ mod tests {
         let never = renewed(began + SHORTEST_TRY / 2, SHORTEST_TRY / 2, |_| std::future::pending());
         assert!(never.await.is_none());
         assert_eq!(began.elapsed(), SHORTEST_TRY / 2);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_term_is_over_by_our_own_clock() {
-        let term = LocalTerm::default();
-        assert!(term.is_over(), "it has not begun");
-        term.lasts_until(Instant::now() + TERM);
-        let shared = term.clone();
-        tokio::time::advance(TERM - Duration::from_millis(1)).await;
-        assert!(!shared.is_over());
-        tokio::time::advance(Duration::from_millis(1)).await;
-        assert!(shared.is_over());
     }
 }

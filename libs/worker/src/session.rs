@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::batch::Batch;
 use crate::call::until_answered;
-use crate::handler::WorkError;
-use crate::renew::LocalTerm;
+use crate::ending::WorkError;
+use crate::term::LocalTerm;
 
 /// Items of one page: with plans of the largest size they still fit into a message.
 const PAGE: i32 = 200;

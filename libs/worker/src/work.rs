@@ -9,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::conclude::conclude;
-use crate::handler::{Handler, WorkError};
-use crate::renew::{LocalTerm, begin, keep, term_of};
+use crate::ending::WorkError;
+use crate::handler::Handler;
+use crate::renew::{begin, keep, term_of};
 use crate::session::{Client, Held, RunSession};
+use crate::term::LocalTerm;
 
 /// Works on the run, in a span of its own that is linked to the trace that started the run.
 pub(crate) async fn bring_to_an_end(

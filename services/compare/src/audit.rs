@@ -9,9 +9,8 @@
 //! audit::commit(state, tx).await
 //! ```
 
+pub mod bell;
 pub mod deliver;
-
-use std::sync::Arc;
 
 use domain::id::{TenantId, WorkspaceId};
 use serde_json::Value;
@@ -19,16 +18,11 @@ use server::ambient;
 use server::caller::User;
 use server::failure::Failure;
 use sqlx::PgConnection;
-use tokio::sync::Notify;
 
 use crate::client::NewAuditEvent;
 use crate::error::Result;
 use crate::state::State;
 use crate::store;
-
-/// Rung when there is something to deliver. Only a bell: what is to be delivered stands in the database.
-#[derive(Debug, Clone, Default)]
-pub struct Bell(Arc<Notify>);
 
 /// The entry of a change that `user` made. `tenant` is the one it is about, if it is about one; `detail` is an object of a few
 /// words for people and machines, never a secret, never a payload.
@@ -67,6 +61,6 @@ pub async fn put_all(tx: &mut PgConnection, workspace: WorkspaceId, events: &[Ne
 /// Commits a change that wrote something down, and has it delivered at once. The answer does not wait for that.
 pub async fn commit(state: &State, tx: pg::Tx) -> Result<()> {
     tx.commit().await?;
-    state.audit_bell.0.notify_one();
+    state.audit_bell.ring();
     Ok(())
 }

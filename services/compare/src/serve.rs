@@ -62,7 +62,7 @@ pub async fn state(args: &Args, chassis: &Chassis) -> Result<State, StartError> 
         registry: Arc::new(config.registry),
         operation_runs: OperationRuns::new(operation_run.clone()),
         audit: Audit::new(operation_run),
-        audit_bell: audit::Bell::default(),
+        audit_bell: audit::bell::Bell::default(),
         stale_after: config.stale_after,
         provider_rules: Arc::new(args.provider.clone()),
         db,

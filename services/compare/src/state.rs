@@ -10,7 +10,7 @@ use server::access::AccessReader;
 use server::caller::{Caller, User};
 use time::Duration;
 
-use crate::audit;
+use crate::audit::bell::Bell;
 use crate::client::{Audit, OperationRuns};
 use crate::error::Result;
 
@@ -28,7 +28,7 @@ pub struct State {
     /// Writes the audit trail.
     pub audit: Audit,
     /// Rung when there is something for the audit trail in the outbox.
-    pub audit_bell: audit::Bell,
+    pub audit_bell: Bell,
     /// Evidence older than this is stale.
     pub stale_after: Duration,
     /// What provider connections may be.

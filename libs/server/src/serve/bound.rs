@@ -8,8 +8,8 @@ use tokio::net::TcpListener;
 use tonic_health::ServingStatus;
 
 use super::admin::{self, Admin};
-use super::drain::Signals;
 use super::{Chassis, Services, StartError, connections};
+use crate::drain::Signals;
 use crate::stack;
 
 /// A server that listens but does not serve yet.

@@ -13,9 +13,9 @@ use crate::ambient;
 use crate::body;
 use crate::caller::Caller;
 use crate::config::Limits;
+use crate::drain::Drain;
 use crate::failure::{Failure, reason};
 use crate::method::Method;
-use crate::serve::Drain;
 
 #[derive(Clone)]
 pub(super) struct Streams {

@@ -35,7 +35,7 @@ pub async fn run(state: State, drain: CancellationToken) {
 
 async fn rung_within(state: &State, pause: Duration) {
     // Either way it is time to look.
-    let _ = tokio::time::timeout(pause, state.audit_bell.0.notified()).await;
+    state.audit_bell.heard_within(pause).await;
 }
 
 /// Delivers what is due, and says how long until something may be due again.

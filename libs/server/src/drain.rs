@@ -17,7 +17,7 @@ pub(crate) struct Drain {
 }
 
 impl Drain {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             requested: CancellationToken::new(),
             ends_streams: CancellationToken::new(),
@@ -25,15 +25,15 @@ impl Drain {
         }
     }
 
-    pub(super) fn request(&self) {
+    pub(crate) fn request(&self) {
         self.requested.cancel();
     }
 
-    pub(super) async fn requested(&self) {
+    pub(crate) async fn requested(&self) {
         self.requested.cancelled().await;
     }
 
-    pub(super) fn ends_streams(&self) -> CancellationToken {
+    pub(crate) fn ends_streams(&self) -> CancellationToken {
         self.ends_streams.clone()
     }
 
@@ -42,7 +42,7 @@ impl Drain {
     }
 
     /// Ends streams: by their own handlers first, then from outside.
-    pub(super) fn end_streams(&self) {
+    pub(crate) fn end_streams(&self) {
         self.ends_streams.cancel();
         let cut = self.cut.clone();
         tokio::spawn(async move {
@@ -53,7 +53,7 @@ impl Drain {
 }
 
 /// Resolves with the first SIGTERM or SIGINT, and on each poll after it with the next one.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -62,13 +62,13 @@ pub(super) struct Signals {
 
 impl Signals {
     #[cfg(unix)]
-    pub(super) fn listen() -> std::io::Result<Self> {
+    pub(crate) fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     #[cfg(unix)]
-    pub(super) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -76,12 +76,12 @@ impl Signals {
     }
 
     #[cfg(not(unix))]
-    pub(super) fn listen() -> std::io::Result<Self> {
+    pub(crate) fn listen() -> std::io::Result<Self> {
         Ok(Self {})
     }
 
     #[cfg(not(unix))]
-    pub(super) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         // An error means that no signal will ever come.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending().await
