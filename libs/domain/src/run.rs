@@ -6,6 +6,7 @@
 //! - [`catalogue`]: what is known beforehand about each type of run, as data
 //! - [`control`]: types that are paused
 //! - [`counts`]: items and what is derived from them
+//! - [`deadline`]: how long a run may wait, and how long it may take
 //! - [`state`]: the state machine
 //! - [`lease`]: what becomes of a run whose worker fell silent, and how fresh a run looks
 //! - [`explain`]: why a run is not running, or not moving
@@ -17,6 +18,7 @@
 pub mod catalogue;
 pub mod control;
 pub mod counts;
+pub mod deadline;
 pub mod explain;
 pub mod identity;
 pub mod lease;
@@ -33,6 +35,7 @@ use serde::{Deserialize, Serialize};
 pub use catalogue::{IdentityRule, RunType, RunTypeFacts};
 pub use control::{ControlScope, OPERATION_TYPE_PAUSED, Pause, PausedBy};
 pub use counts::{Counts, Failure, ItemEffect, ItemOutcome, ItemState, failure_summary, outcome_of};
+pub use deadline::{Deadline, DeadlineFacts, deadline_passed};
 pub use explain::{ExplainFacts, Explanation, Hindrance, explain, is_moving};
 pub use identity::identity_hash;
 pub use lease::{Freshness, LeaseFacts, RescueVerdict, freshness, rescue};

@@ -1,10 +1,11 @@
 //! CompleteOperationRun: the end of a run, as its worker says. The outcome follows from the items.
 
-use domain::run::{Failure, RunEvent, outcome_of, transition};
+use domain::run::{Deadline, Failure, RunEvent, RunOutcome, outcome_of, transition};
 use server::Caller;
 
 use crate::Runs;
 use crate::error::{Error, Result};
+use crate::metrics;
 use crate::owner::owned_types;
 use crate::remainder;
 use crate::run::{Lease, SeenRun};
@@ -15,7 +16,7 @@ use crate::store::run_item::Recorder;
 /// Ends the run. `blocked`: why it could not be worked on at all. Repeating it returns the run as it ended.
 ///
 /// # Errors
-/// ITEMS_PENDING while items have no outcome, unless the run is blocked or was asked to stop; and in those cases too while
+/// ITEMS_PENDING while items have no outcome, unless the run is blocked or is to stop; and in those cases too while
 /// an item may have been written and its outcome was not reported: `blocked` says that nothing was changed, and a run that
 /// stops says what was.
 pub async fn complete(runs: &Runs, caller: &Caller, lease: Lease, blocked: Option<Failure>) -> Result<SeenRun> {
@@ -27,20 +28,34 @@ pub async fn complete(runs: &Runs, caller: &Caller, lease: Lease, blocked: Optio
     let run = &held.seen.run;
     let open = store::run_item::open(&mut tx, run.workspace_id, run.id).await?;
     let cancelled = run.cancel_requested_at.is_some();
-    let unsettled = if blocked.is_some() || cancelled { open.in_flight } else { open.pending };
+    let unsettled = if blocked.is_some() || held.is_stopping() { open.in_flight } else { open.pending };
     if unsettled > 0 {
         return Err(Error::ItemsPending { pending: unsettled });
     }
-    let outcome = outcome_of(&run.counts(), cancelled, blocked.is_some());
+    // Late or not: a run whose items all have their outcome is done.
+    let done = open.pending == 0 && run.total.is_some();
+    let timed_out = held.timed_out && !cancelled && blocked.is_none() && !done;
+    let outcome = match timed_out {
+        true => RunOutcome::Failed,
+        false => outcome_of(&run.counts(), cancelled, blocked.is_some()),
+    };
     let next = transition(run.state(open.in_flight > 0), RunEvent::Complete(outcome)).map_err(|_| Error::LeaseLost)?;
 
     if open.pending > 0 {
         let by = Recorder { workspace: run.workspace_id, run: run.id, attempt: run.attempt, fence: run.fence };
-        let left = blocked.clone().map_or_else(remainder::cancelled, remainder::blocked);
+        let left = match &blocked {
+            Some(why) => remainder::blocked(why.clone()),
+            None if timed_out => remainder::timed_out(Deadline::Run),
+            None => remainder::cancelled(),
+        };
         store::run_item::settle_remainder(&mut tx, by, &left).await?;
     }
-    let ending = Ending { outcome: next.outcome, failure: blocked };
+    let failure = if timed_out { Some(Deadline::Run.failure()) } else { blocked };
+    let ending = Ending { outcome: next.outcome, failure };
     let ended = store::run::ending::complete(&mut tx, run.id, &ending, false).await?;
     tx.commit().await?;
+    if timed_out {
+        metrics::timed_out(ended.run.run_type, Deadline::Run);
+    }
     Ok(ended)
 }

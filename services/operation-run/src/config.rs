@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Parser;
+use domain::run::RunTypeFacts;
 use server::config::duration;
 use server::{ConfigError, Secret, ServerArgs};
 
@@ -35,7 +36,17 @@ pub struct Args {
     /// Term of a lease in milliseconds, instead of the run type's own: 100 to 3600000.
     #[arg(long, env = "TENANTATLAS_LEASE_TTL_MS")]
     pub lease_ttl_ms: Option<u64>,
-    /// How often runs with silent workers are looked for.
+    /// How long a run may wait in the queue before a worker first takes it, instead of what its type says.
+    #[arg(long, env = "TENANTATLAS_QUEUE_DEADLINE", value_parser = duration)]
+    pub queue_deadline: Option<Duration>,
+    /// How long a run may take in all, from its start to its end, instead of what its type says.
+    #[arg(long, env = "TENANTATLAS_RUN_DEADLINE", value_parser = duration)]
+    pub run_deadline: Option<Duration>,
+    /// How long a worker that was told that its run's time is over may finish the item it is at, before its lease is no longer
+    /// prolonged.
+    #[arg(long, env = "TENANTATLAS_DEADLINE_GRACE", value_parser = duration, default_value = "5m")]
+    pub deadline_grace: Duration,
+    /// How often runs with silent workers, and runs whose time is over, are looked for.
     #[arg(long, env = "TENANTATLAS_RESCUE_INTERVAL", value_parser = duration, default_value = "1s")]
     pub rescue_interval: Duration,
     /// How often new audit entries are sealed.
@@ -63,6 +74,11 @@ pub struct Args {
 pub struct Settings {
     /// Term of every lease; `None`: the run type's own.
     pub lease_ttl: Option<Duration>,
+    /// How long a run may wait, and how long it may take in all; `None`: as its type says.
+    pub queue_deadline: Option<Duration>,
+    pub run_deadline: Option<Duration>,
+    /// How long a worker may go on after it was told that the time is over.
+    pub deadline_grace: Duration,
     /// Client ids of the operators' services.
     pub operators: Vec<String>,
     pub rescue_interval: Duration,
@@ -74,6 +90,20 @@ pub struct Settings {
     pub ring_events: usize,
 }
 
+/// Longest of a run's deadlines and of their grace.
+const LONGEST_DEADLINE: Duration = Duration::from_secs(366 * 24 * 3600);
+const LONGEST_GRACE: Duration = Duration::from_secs(24 * 3600);
+
+impl Settings {
+    /// How long a run of a type may wait in the queue, and how long it may take in all. Where only one is configured, the
+    /// type's other one gives way, so that nothing may wait for longer than it may take.
+    pub fn deadlines(&self, facts: &RunTypeFacts) -> (Duration, Duration) {
+        let (queue_for, run_for) = (facts.queue_for.unsigned_abs(), facts.run_for.unsigned_abs());
+        let queue_for = self.queue_deadline.unwrap_or(queue_for.min(self.run_deadline.unwrap_or(queue_for)));
+        (queue_for, self.run_deadline.unwrap_or(run_for.max(queue_for)))
+    }
+}
+
 impl Args {
     /// Checks every value; the first that cannot be used is named.
     pub fn validate(&self) -> Result<Settings, ConfigError> {
@@ -81,6 +111,17 @@ impl Args {
             && !(100..=3_600_000).contains(&ttl)
         {
             return Err(ConfigError::new("--lease-ttl-ms", "must be between 100 and 3600000"));
+        }
+        for (name, value) in [("--queue-deadline", self.queue_deadline), ("--run-deadline", self.run_deadline)] {
+            if value.is_some_and(|value| value < Duration::from_millis(1) || value > LONGEST_DEADLINE) {
+                return Err(ConfigError::new(name, "must be between 1ms and 366 days"));
+            }
+        }
+        if self.queue_deadline.zip(self.run_deadline).is_some_and(|(queue, run)| queue > run) {
+            return Err(ConfigError::new("--queue-deadline", "must be at most --run-deadline"));
+        }
+        if self.deadline_grace > LONGEST_GRACE {
+            return Err(ConfigError::new("--deadline-grace", "must be at most 24h"));
         }
         if self.database_connections == 0 {
             return Err(ConfigError::new("--database-connections", "must be at least 1"));
@@ -111,6 +152,9 @@ impl Args {
                 .filter(|name| !name.is_empty())
                 .collect(),
             lease_ttl: self.lease_ttl_ms.map(Duration::from_millis),
+            queue_deadline: self.queue_deadline,
+            run_deadline: self.run_deadline,
+            deadline_grace: self.deadline_grace,
             rescue_interval: self.rescue_interval,
             seal_interval: self.seal_interval,
             event_retention: self.event_retention,
@@ -124,7 +168,34 @@ impl Args {
 
 #[cfg(test)]
 mod tests {
+    use domain::run::RunType;
+
     use super::*;
+
+    fn settings(options: &[&str]) -> Result<Settings, ConfigError> {
+        let given =
+            ["operation-run-service", "--oidc-issuer=http://localhost:1", "--database-url=postgres://localhost/a"];
+        Args::parse_from(given.iter().chain(options)).validate()
+    }
+
+    #[test]
+    fn nothing_may_wait_for_longer_than_it_may_take() {
+        let facts = RunType::InventorySync.facts();
+        let deadlines = |options: &[&str]| {
+            let (queue, run) = settings(options).unwrap().deadlines(&facts);
+            (queue.as_secs() / 3600, run.as_secs() / 3600)
+        };
+        assert_eq!(deadlines(&[]), (6, 12));
+        assert_eq!(deadlines(&["--queue-deadline=1h"]), (1, 12));
+        assert_eq!(deadlines(&["--queue-deadline=100h"]), (100, 100));
+        assert_eq!(deadlines(&["--run-deadline=100h"]), (6, 100));
+        assert_eq!(deadlines(&["--run-deadline=1h"]), (1, 1));
+        assert_eq!(deadlines(&["--queue-deadline=2h", "--run-deadline=2h"]), (2, 2));
+        settings(&["--queue-deadline=3h", "--run-deadline=2h"]).unwrap_err();
+        settings(&["--queue-deadline=0s"]).unwrap_err();
+        settings(&["--run-deadline=8785h"]).unwrap_err();
+        settings(&["--deadline-grace=25h"]).unwrap_err();
+    }
 
     #[test]
     fn the_database_password_is_not_printed() {

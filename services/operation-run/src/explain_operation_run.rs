@@ -1,7 +1,7 @@
 //! ExplainOperationRun: why a run is not running, or not moving. Facts are gathered here, the domain tells what they mean.
 
 use domain::id::RunId;
-use domain::run::{ExplainFacts, Explanation, explain};
+use domain::run::{ExplainFacts, Explanation, Failure, explain};
 use server::Caller;
 
 use crate::Runs;
@@ -22,6 +22,8 @@ pub async fn explained(runs: &Runs, caller: &Caller, id: RunId) -> Result<(SeenR
         status: run.status,
         outcome: run.outcome,
         completed_at: run.completed_at,
+        given_up: run.given_up().map(|line| Failure::new(&line.code, &line.message)),
+        deadlines: run.deadlines(),
         queued_since: run.queued_since(),
         not_before: run.not_before,
         release_reason: run.release_reason.clone(),

@@ -6,7 +6,7 @@
 //!   [`list_operation_runs`], [`list_operation_run_items`], [`explain_operation_run`], [`get_attention_counts`], [`watch_operation_runs`], [`cancel_operation_run`]
 //! - workers: [`claim_operation_runs`], [`list_claimed_items`], [`renew_lease`], [`record_item_intents`],
 //!   [`report_item_outcomes`], [`complete_operation_run`], [`release_operation_run`]
-//! - nobody asked: [`rescue_operation_runs`], [`retain_run_events`]
+//! - nobody asked: [`rescue_operation_runs`], [`time_out_operation_runs`], [`retain_run_events`]
 //! - following runs as they change: [`watch`]
 //! - that a run has ended, for its initiator: [`list_notifications`], [`get_unread_count`], [`mark_notifications_read`],
 //!   [`watch_notifications`]
@@ -55,6 +55,7 @@ pub mod seal_audit_entries;
 pub mod serve;
 pub mod start_operation_run;
 pub mod store;
+pub mod time_out_operation_runs;
 pub mod verify_audit_trail;
 pub mod visibility;
 pub mod watch;

@@ -2,8 +2,9 @@
 
 use std::sync::LazyLock;
 
-use opentelemetry::global;
+use domain::run::{Deadline, RunType};
 use opentelemetry::metrics::{Counter, Gauge, Meter, UpDownCounter};
+use opentelemetry::{KeyValue, global};
 
 fn meter() -> Meter {
     global::meter("tenantatlas.operation_run")
@@ -48,3 +49,14 @@ pub static HELD_BACK: LazyLock<Gauge<f64>> = LazyLock::new(|| {
 pub static RESCUES: LazyLock<Counter<u64>> = LazyLock::new(|| {
     meter().u64_counter("operation.run.rescues").with_description("Runs taken from workers that fell silent").build()
 });
+
+static TIMED_OUT: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    let told = "Runs ended because their time was over, by type and by the deadline that passed";
+    meter().u64_counter("operation.run.timeouts").with_description(told).build()
+});
+
+/// A run was ended because its time was over.
+pub fn timed_out(run_type: RunType, deadline: Deadline) {
+    let of = [KeyValue::new("run.type", run_type.as_str()), KeyValue::new("deadline", deadline.as_str())];
+    TIMED_OUT.add(1, &of);
+}

@@ -1,8 +1,8 @@
 //! What becomes of the items that a run leaves behind when it ends early. A run that has ended has no open items: those
 //! nobody has begun are skipped, those that may have been written and whose effect nobody has seen are failed.
 
-use domain::run::Failure;
 use domain::run::lease::ATTEMPTS_EXHAUSTED;
+use domain::run::{Deadline, Failure};
 
 use crate::store::run_item::Remainder;
 
@@ -34,6 +34,11 @@ pub fn blocked(why: Failure) -> Remainder {
 /// Of a run that was given up.
 pub fn given_up() -> Remainder {
     Remainder { untouched: attempts_exhausted(), in_flight: outcome_unknown() }
+}
+
+/// Of a run whose time was over.
+pub fn timed_out(deadline: Deadline) -> Remainder {
+    Remainder { untouched: deadline.failure(), in_flight: outcome_unknown() }
 }
 
 /// Why a run was given up.

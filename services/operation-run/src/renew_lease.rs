@@ -1,4 +1,4 @@
-//! RenewLease: a sign of life, answered with whether the run was asked to stop.
+//! RenewLease: a sign of life, answered with whether the run is to stop.
 
 use server::Caller;
 
@@ -9,11 +9,13 @@ use crate::run::Lease;
 use crate::store;
 use crate::store::run::lease::Renewed;
 
-/// Prolongs the lease by the run's term.
+/// Prolongs the lease by the run's term, but not for ever: see [`store::run::lease::renew`].
 pub async fn renew(runs: &Runs, caller: &Caller, lease: Lease) -> Result<Renewed> {
     let types = owned_types(caller)?;
     let mut tx = runs.db.system().await?;
-    let renewed = store::run::lease::renew(&mut tx, lease, &types).await?.ok_or(Error::LeaseLost)?;
+    let renewed = store::run::lease::renew(&mut tx, lease, &types, runs.settings.deadline_grace)
+        .await?
+        .ok_or(Error::LeaseLost)?;
     tx.commit().await?;
     Ok(renewed)
 }

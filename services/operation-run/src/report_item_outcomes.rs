@@ -18,6 +18,8 @@ use crate::store::run_item::{Recorder, Report};
 pub struct Reported {
     pub counts: Counts,
     pub cancel_requested: bool,
+    /// The run's time is over.
+    pub timed_out: bool,
 }
 
 /// Gives items their outcomes.
@@ -31,11 +33,11 @@ pub async fn report(runs: &Runs, caller: &Caller, lease: Lease, mut reports: Vec
     let run = &held.seen.run;
     let by = Recorder { workspace: run.workspace_id, run: run.id, attempt: run.attempt, fence: run.fence };
     let settled = store::run_item::settle(&mut tx, by, &reports).await?;
-    let cancel_requested = run.cancel_requested_at.is_some();
+    let (cancel_requested, timed_out) = (run.cancel_requested_at.is_some(), held.timed_out);
     if settled.is_nothing() {
-        return Ok(Reported { counts: run.counts(), cancel_requested });
+        return Ok(Reported { counts: run.counts(), cancel_requested, timed_out });
     }
     let after = store::run::ending::record_progress(&mut tx, run.id, &settled).await?;
     tx.commit().await?;
-    Ok(Reported { counts: after.run.counts(), cancel_requested })
+    Ok(Reported { counts: after.run.counts(), cancel_requested, timed_out })
 }

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use domain::run::{LeaseFacts, RescueVerdict, RunEvent, rescue, transition};
+use domain::run::deadline::TIMED_OUT;
+use domain::run::{Deadline, LeaseFacts, RescueVerdict, RunEvent, rescue, transition};
 
 use crate::Runs;
 use crate::error::{Error, Result};
@@ -73,6 +74,7 @@ pub(crate) async fn give_back(tx: &mut pg::Tx, held: &Held, delay: Duration, rea
         item_in_flight: open.in_flight > 0,
         attempts_without_progress: held.attempts_without_progress,
         max_attempts_without_progress: held.max_attempts,
+        timed_out: held.timed_out,
     };
     let by = Recorder { workspace: run.workspace_id, run: run.id, attempt: run.attempt, fence: run.fence };
     let (left, failure) = match rescue(held.seen.seen_at, &facts) {
@@ -82,6 +84,10 @@ pub(crate) async fn give_back(tx: &mut pg::Tx, held: &Held, delay: Duration, rea
             return Ok(());
         }
         RescueVerdict::Cancelled => (remainder::cancelled(), None),
+        RescueVerdict::Fail(TIMED_OUT) => {
+            metrics::timed_out(run.run_type, Deadline::Run);
+            (remainder::timed_out(Deadline::Run), Some(Deadline::Run.failure()))
+        }
         RescueVerdict::Fail(_) => (remainder::given_up(), Some(remainder::attempts_exhausted())),
     };
     let next = transition(run.state(open.in_flight > 0), RunEvent::GiveUp).map_err(|_| Error::LeaseLost)?;

@@ -3,9 +3,10 @@
 
 use domain::id::{RunId, TenantId, WorkspaceId};
 use domain::run::counts::FailureLine;
-use domain::run::lease::{ATTEMPTS_EXHAUSTED, FreshnessFacts};
+use domain::run::lease::{FreshnessFacts, GIVEN_UP};
 use domain::run::{
-    Counts, Freshness, ItemEffect, ItemState, RunOutcome, RunState, RunStatus, RunTenants, RunType, freshness,
+    Counts, DeadlineFacts, Freshness, ItemEffect, ItemState, RunOutcome, RunState, RunStatus, RunTenants, RunType,
+    freshness,
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -64,6 +65,15 @@ pub struct Run {
     /// When an item last got an outcome.
     #[serde(default, with = "rfc3339::option")]
     pub last_progress_at: Option<OffsetDateTime>,
+    /// Until when it may be taken up for the first time, and until when it must be over; `None`: no limit. On a clock that
+    /// stands still while its type is paused.
+    #[serde(default, with = "rfc3339::option")]
+    pub queue_deadline: Option<OffsetDateTime>,
+    #[serde(default, with = "rfc3339::option")]
+    pub run_deadline: Option<OffsetDateTime>,
+    /// For how long its type has been paused since it was created; told only to those who look at it while it is active.
+    #[serde(default)]
+    pub paused_ms: i64,
     /// Whether its type is paused while it is queued; told only to those who look at it.
     #[serde(default)]
     pub paused: bool,
@@ -110,6 +120,23 @@ impl Run {
         self.updated_at.max(self.not_before)
     }
 
+    /// Why it was given up, if it was.
+    pub fn given_up(&self) -> Option<&FailureLine> {
+        let given_up = self.outcome == RunOutcome::Failed;
+        self.failure_summary.iter().find(|line| given_up && GIVEN_UP.contains(&line.code.as_str()))
+    }
+
+    /// What its deadlines take.
+    pub fn deadlines(&self) -> DeadlineFacts {
+        DeadlineFacts {
+            status: self.status,
+            started: self.started_at.is_some(),
+            queue_deadline: self.queue_deadline,
+            run_deadline: self.run_deadline,
+            paused_for: time::Duration::milliseconds(self.paused_ms),
+        }
+    }
+
     /// Whether nothing changes any more.
     pub fn is_terminal(&self) -> bool {
         self.status == RunStatus::Completed
@@ -132,7 +159,7 @@ impl SeenRun {
         let facts = FreshnessFacts {
             status: run.status,
             outcome: run.outcome,
-            reconciled: run.failure_summary.iter().any(|line| line.code == ATTEMPTS_EXHAUSTED),
+            reconciled: run.given_up().is_some(),
             queued_since: run.queued_since(),
             lease_until: run.lease_expires_at,
             held: run.paused || run.not_before > self.seen_at,

@@ -62,6 +62,7 @@ pub async fn start(runs: &Runs, caller: &Caller, start: Start) -> Result<StartRe
     let initiator = Initiator::of(runs, caller, &start).await?;
 
     let facts = start.run_type.facts();
+    let (queue_for, run_for) = runs.settings.deadlines(&facts);
     let new = NewRun {
         id: RunId(ambient::fresh_id()),
         workspace: start.workspace,
@@ -74,6 +75,8 @@ pub async fn start(runs: &Runs, caller: &Caller, start: Start) -> Result<StartRe
         total: (!start.items.is_empty()).then(|| i32::try_from(start.items.len()).unwrap_or(i32::MAX)),
         max_attempts: facts.max_attempts_without_progress,
         lease_ttl: runs.settings.lease_ttl.unwrap_or(facts.lease_ttl.unsigned_abs()),
+        queue_for,
+        run_for,
         traceparent: server::telemetry::current_traceparent(),
         tenants: start.tenants,
         context: start.context,

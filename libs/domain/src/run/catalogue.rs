@@ -52,6 +52,11 @@ pub struct RunTypeFacts {
     pub max_attempts_without_progress: u32,
     /// How long a worker holds it without renewing, unless configured otherwise.
     pub lease_ttl: Duration,
+    /// How long it may wait in the queue before a worker first takes it, unless configured otherwise.
+    pub queue_for: Duration,
+    /// How long it may take in all, from its start to its end, unless configured otherwise. Leaves a run that was taken up at
+    /// the last moment ample time.
+    pub run_for: Duration,
     /// How long one usually takes, from claim to end. For telling an operator what to expect, not a limit.
     pub expected_duration: Duration,
 }
@@ -63,16 +68,21 @@ impl RunType {
     pub const fn facts(self) -> RunTypeFacts {
         use IdentityRule::{Forever, Unique, WhileActive};
         match self {
-            RunType::InventorySync => row("Inventory sync", WhileActive, false, 5, 120),
-            RunType::DirectoryGroupsSync => row("Directory groups sync", WhileActive, false, 5, 120),
-            RunType::DirectoryRoleDefinitionsSync => row("Directory role definitions sync", WhileActive, false, 5, 60),
-            RunType::BackupScheduleScheduled => row("Scheduled backup", Forever, false, 5, 300),
-            RunType::BackupScheduleRunNow => row("Backup run", Unique, false, 5, 300),
-            RunType::BackupScheduleRetry => row("Backup retry", Unique, false, 5, 300),
-            // Giving up in the middle of writing leaves more behind than trying again: these may try longer.
-            RunType::RestoreExecute => row("Restore", WhileActive, true, 10, 300),
-            RunType::ProviderConnectionVerify => row("Provider connection check", WhileActive, false, 3, 30),
-            RunType::PromotionExecute => row("Cross-tenant promotion", WhileActive, true, 10, 300),
+            RunType::InventorySync => row("Inventory sync", WhileActive, false, 5, 120, hours(6, 12)),
+            RunType::DirectoryGroupsSync => row("Directory groups sync", WhileActive, false, 5, 120, hours(6, 12)),
+            RunType::DirectoryRoleDefinitionsSync => {
+                row("Directory role definitions sync", WhileActive, false, 5, 60, hours(6, 12))
+            }
+            RunType::BackupScheduleScheduled => row("Scheduled backup", Forever, false, 5, 300, hours(12, 24)),
+            RunType::BackupScheduleRunNow => row("Backup run", Unique, false, 5, 300, hours(12, 24)),
+            RunType::BackupScheduleRetry => row("Backup retry", Unique, false, 5, 300, hours(12, 24)),
+            // Giving up in the middle of writing leaves more behind than trying again: these may try longer. What somebody
+            // confirmed in the morning is not begun on another day.
+            RunType::RestoreExecute => row("Restore", WhileActive, true, 10, 300, hours(12, 48)),
+            RunType::ProviderConnectionVerify => {
+                row("Provider connection check", WhileActive, false, 3, 30, hours(1, 2))
+            }
+            RunType::PromotionExecute => row("Cross-tenant promotion", WhileActive, true, 10, 300, hours(12, 48)),
         }
     }
 
@@ -127,6 +137,7 @@ const fn row(
     mutates_target: bool,
     max_attempts_without_progress: u32,
     expected_duration_s: i64,
+    (queue_for, run_for): (Duration, Duration),
 ) -> RunTypeFacts {
     RunTypeFacts {
         label,
@@ -134,6 +145,13 @@ const fn row(
         mutates_target,
         max_attempts_without_progress,
         lease_ttl: LEASE_TTL,
+        queue_for,
+        run_for,
         expected_duration: Duration::seconds(expected_duration_s),
     }
+}
+
+/// How long a run may wait, and how long it may take in all.
+const fn hours(queue_for: i64, run_for: i64) -> (Duration, Duration) {
+    (Duration::hours(queue_for), Duration::hours(run_for))
 }

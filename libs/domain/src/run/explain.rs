@@ -4,7 +4,9 @@
 use time::{Duration, OffsetDateTime};
 
 use crate::id::RunId;
-use crate::run::{ControlScope, Pause, RunOutcome, RunStatus, RunType};
+use crate::run::{
+    ControlScope, Deadline, DeadlineFacts, Failure, Pause, RunOutcome, RunStatus, RunType, deadline_passed,
+};
 
 /// After so long without a request for runs of a type there is no worker for it. Workers ask at least every half minute.
 pub const WORKERS_SILENT_AFTER: Duration = Duration::seconds(60);
@@ -18,6 +20,8 @@ const PROVIDER_PREFIX: &str = "PROVIDER_";
 pub enum Hindrance {
     /// It is over.
     Ended,
+    /// Its time is over; it is about to be ended.
+    DeadlinePassed,
     /// Its type is paused everywhere.
     PausedEverywhere,
     /// Its type is paused in its workspace.
@@ -53,6 +57,10 @@ pub struct ExplainFacts {
     pub outcome: RunOutcome,
     /// When it ended.
     pub completed_at: Option<OffsetDateTime>,
+    /// Why it was given up, if it was.
+    pub given_up: Option<Failure>,
+    /// How long it may wait and take.
+    pub deadlines: DeadlineFacts,
     /// Since when it has been queued.
     pub queued_since: OffsetDateTime,
     /// No claim before this moment.
@@ -119,7 +127,10 @@ pub fn is_moving(explanations: &[Explanation]) -> bool {
 pub fn explain(now: OffsetDateTime, facts: &ExplainFacts) -> Vec<Explanation> {
     match facts.status {
         RunStatus::Completed => {
-            let told = format!("It has ended as {}.", facts.outcome);
+            let told = match &facts.given_up {
+                Some(why) => format!("It has ended as {} ({}): {}", facts.outcome, why.code, why.message),
+                None => format!("It has ended as {}.", facts.outcome),
+            };
             vec![Explanation::new(Hindrance::Ended, told).since(facts.completed_at)]
         }
         RunStatus::Queued => queued(now, facts),
@@ -130,6 +141,7 @@ pub fn explain(now: OffsetDateTime, facts: &ExplainFacts) -> Vec<Explanation> {
 fn queued(now: OffsetDateTime, facts: &ExplainFacts) -> Vec<Explanation> {
     let mut known: Vec<Explanation> = facts.pauses.iter().map(paused).collect();
     known.sort_by_key(|explanation| explanation.hindrance);
+    known.extend(late(now, facts, "Its time is over; it is about to be ended."));
     if let Some(at) = facts.stop_requested_at {
         let told = "It was asked to stop; a worker looks first at what may have been written.";
         known.push(Explanation::new(Hindrance::StopRequested, told).since(Some(at)));
@@ -153,6 +165,15 @@ fn queued(now: OffsetDateTime, facts: &ExplainFacts) -> Vec<Explanation> {
         known.push(Explanation::new(Hindrance::AboutToStart, told).since(Some(facts.queued_since)));
     }
     known
+}
+
+fn late(now: OffsetDateTime, facts: &ExplainFacts, told: &str) -> Option<Explanation> {
+    let late = match deadline_passed(now, &facts.deadlines)? {
+        Deadline::Queue => facts.deadlines.queue_deadline,
+        Deadline::Run => facts.deadlines.run_deadline,
+    };
+    let since = late.map(|deadline| deadline + facts.deadlines.paused_for);
+    Some(Explanation::new(Hindrance::DeadlinePassed, told).since(since))
 }
 
 fn paused(pause: &Pause) -> Explanation {
@@ -179,7 +200,8 @@ fn backoff(facts: &ExplainFacts) -> Explanation {
 }
 
 fn running(now: OffsetDateTime, facts: &ExplainFacts) -> Vec<Explanation> {
-    let mut known = Vec::new();
+    let told = "Its time is over; it ends after the item it is at, or when its worker does not stop, with its lease.";
+    let mut known: Vec<Explanation> = late(now, facts, told).into_iter().collect();
     if facts.lease_until.is_none_or(|until| until < now) {
         let told = "Its worker has fallen silent; the run is taken from it and tried again, or given up.";
         known.push(Explanation::new(Hindrance::LeaseExpired, told).since(facts.lease_until));
@@ -217,6 +239,14 @@ mod tests {
             status: RunStatus::Queued,
             outcome: RunOutcome::Pending,
             completed_at: None,
+            given_up: None,
+            deadlines: DeadlineFacts {
+                status: RunStatus::Queued,
+                started: false,
+                queue_deadline: Some(NOW + Duration::hours(1)),
+                run_deadline: Some(NOW + Duration::hours(2)),
+                paused_for: Duration::ZERO,
+            },
             queued_since: NOW - Duration::seconds(5),
             not_before: NOW - Duration::seconds(5),
             release_reason: None,
@@ -235,10 +265,16 @@ mod tests {
     fn working() -> ExplainFacts {
         ExplainFacts {
             status: RunStatus::Running,
+            deadlines: DeadlineFacts { status: RunStatus::Running, started: true, ..waiting().deadlines },
             started_at: Some(NOW - Duration::seconds(30)),
             lease_until: Some(NOW + Duration::seconds(20)),
             ..waiting()
         }
+    }
+
+    fn late(facts: ExplainFacts) -> ExplainFacts {
+        let deadlines = DeadlineFacts { queue_deadline: Some(NOW), run_deadline: Some(NOW), ..facts.deadlines };
+        ExplainFacts { deadlines, ..facts }
     }
 
     fn pause(scope: ControlScope) -> Pause {
@@ -285,6 +321,8 @@ mod tests {
             ),
             (ExplainFacts { stop_requested_at: Some(long_ago), ..waiting() }, vec![StopRequested]),
             (working(), vec![InProgress]),
+            (late(waiting()), vec![DeadlinePassed]),
+            (ExplainFacts { stop_requested_at: Some(NOW), ..late(working()) }, vec![DeadlinePassed, StopRequested]),
             (ExplainFacts { lease_until: Some(long_ago), ..working() }, vec![LeaseExpired]),
             (ExplainFacts { stop_requested_at: Some(NOW), ..working() }, vec![StopRequested]),
             (ExplainFacts { started_at: Some(long_ago), ..working() }, vec![NoProgress]),
@@ -301,6 +339,14 @@ mod tests {
         assert!(moving(&waiting()) && moving(&working()));
         assert!(!moving(&ExplainFacts { pauses: vec![pause(ControlScope::Everywhere)], ..waiting() }));
         assert!(!moving(&ExplainFacts { status: RunStatus::Completed, ..working() }));
+    }
+
+    #[test]
+    fn what_was_given_up_says_why() {
+        let given_up = Some(Deadline::Queue.failure());
+        let ended = ExplainFacts { status: RunStatus::Completed, outcome: RunOutcome::Failed, given_up, ..waiting() };
+        let told = &explain(NOW, &ended)[0].sentence;
+        assert!(told.starts_with("It has ended as failed (TIMED_OUT): No worker took it up in time"), "{told}");
     }
 
     #[test]

@@ -4,10 +4,14 @@
 
 use time::{Duration, OffsetDateTime};
 
+use crate::run::deadline::TIMED_OUT;
 use crate::run::{RunOutcome, RunStatus};
 
 /// The stable code of a run given up because its workers kept falling silent without getting anything done.
 pub const ATTEMPTS_EXHAUSTED: &str = "ATTEMPTS_EXHAUSTED";
+
+/// The codes of runs that were given up, rather than ended by a worker.
+pub const GIVEN_UP: [&str; 2] = [ATTEMPTS_EXHAUSTED, TIMED_OUT];
 
 /// How long a queued run may wait before it looks stale.
 pub const QUEUED_LOOKS_STALE_AFTER: Duration = Duration::minutes(2);
@@ -27,6 +31,8 @@ pub struct LeaseFacts {
     pub attempts_without_progress: u32,
     /// The type's limit for those.
     pub max_attempts_without_progress: u32,
+    /// Whether the run's own time is over.
+    pub timed_out: bool,
 }
 
 /// What to do with a run.
@@ -43,7 +49,7 @@ pub enum RescueVerdict {
 }
 
 /// Decides about a run whose lease may have run out. The stop somebody asked for beats another attempt, except that a
-/// write that may have happened is first looked at by another worker.
+/// write that may have happened is first looked at by another worker, as long as there is time for one.
 pub fn rescue(now: OffsetDateTime, facts: &LeaseFacts) -> RescueVerdict {
     let expired = facts.lease_until.is_none_or(|until| until < now);
     if facts.status != RunStatus::Running || !expired {
@@ -51,8 +57,9 @@ pub fn rescue(now: OffsetDateTime, facts: &LeaseFacts) -> RescueVerdict {
     }
     let attempts_left = facts.attempts_without_progress < facts.max_attempts_without_progress;
     match (facts.cancel_requested, facts.item_in_flight, attempts_left) {
-        (true, true, true) => RescueVerdict::Requeue,
+        (true, true, true) if !facts.timed_out => RescueVerdict::Requeue,
         (true, ..) => RescueVerdict::Cancelled,
+        (false, ..) if facts.timed_out => RescueVerdict::Fail(TIMED_OUT),
         (false, _, true) => RescueVerdict::Requeue,
         (false, _, false) => RescueVerdict::Fail(ATTEMPTS_EXHAUSTED),
     }
@@ -78,7 +85,7 @@ pub struct FreshnessFacts {
     pub status: RunStatus,
     /// How it ended.
     pub outcome: RunOutcome,
-    /// Whether it was given up by the rescuer.
+    /// Whether it was given up, for one of [`GIVEN_UP`].
     pub reconciled: bool,
     /// Since when it has been waiting; set while `queued`.
     pub queued_since: OffsetDateTime,

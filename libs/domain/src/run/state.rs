@@ -48,6 +48,8 @@ pub enum RunEvent {
     GiveUp,
     /// Somebody asks it to stop.
     RequestCancel,
+    /// Its time is over, and nobody holds it.
+    TimeOut,
     /// Its worker is done.
     Complete(RunOutcome),
 }
@@ -85,10 +87,11 @@ pub fn transition(state: RunState, event: RunEvent) -> Result<RunState, Transiti
         (Running, RunEvent::RequestCancel) => Ok(RunState { cancel_requested: true, ..state }),
 
         (Running, RunEvent::Release | RunEvent::Requeue) => Ok(back_in_queue(state)),
-        (Running, RunEvent::GiveUp) => Ok(state.ended(match state.cancel_requested {
+        (Running, RunEvent::GiveUp) | (Queued, RunEvent::TimeOut) => Ok(state.ended(match state.cancel_requested {
             true => RunOutcome::Cancelled,
             false => RunOutcome::Failed,
         })),
+        (Running, RunEvent::TimeOut) => Err(TransitionRefused::NotQueued),
         (Running, RunEvent::Complete(RunOutcome::Pending)) => Err(TransitionRefused::OutcomeMissing),
         (Running, RunEvent::Complete(outcome)) => Ok(state.ended(outcome)),
         (Queued, RunEvent::Release | RunEvent::Requeue | RunEvent::GiveUp | RunEvent::Complete(_)) => {

@@ -276,3 +276,14 @@ fn identity_is_what_was_asked_for_and_nothing_else() {
     ];
     assert!(others.iter().all(|other| *other != base));
 }
+
+// --- deadlines ---
+
+#[test]
+fn every_type_has_time_to_be_done_when_it_was_taken_up_at_the_last_moment() {
+    for run_type in RunType::ALL {
+        let facts = run_type.facts();
+        assert!(facts.run_for >= facts.queue_for + facts.expected_duration * 10, "{run_type}");
+        assert!(facts.queue_for > lease::QUEUED_LOOKS_STALE_AFTER, "{run_type}");
+    }
+}

@@ -360,3 +360,88 @@ async fn a_credential_is_a_reference() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn deadlines_are_set_once_and_in_order() -> Result<()> {
+    let database = local::database().await?;
+    let db = database.connect(OPERATION).await?;
+    let (workspace, run) = new_run(&db).await?;
+    for deadline in ["queue_deadline = now() + interval '1 h'", "run_deadline = now() + interval '1 h'"] {
+        assert_eq!(refused(&db, workspace, run, deadline).await, "run_deadlines_stay", "{deadline}");
+    }
+    let insert = async |queue: &str, run: &str| -> Result<(), sqlx::Error> {
+        let mut tx = db.workspace(workspace).await?;
+        let statement = format!(
+            "INSERT INTO operation.run (workspace_id, id, type, dedupe_rule, identity_hash, mutates_tenant,
+                 initiator_name, queue_deadline, run_deadline)
+             VALUES ($1, $2, 'inventory.sync', 'unique', $3, false, 'Test', now() + interval '{queue}',
+                 now() + interval '{run}')"
+        );
+        sqlx::query(AssertSqlSafe(statement))
+            .bind(workspace)
+            .bind(seed::id())
+            .bind(seed::hash(2))
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await
+    };
+    insert("1 h", "1 h").await?;
+    for (queue, run) in [("2 h", "1 h"), ("0", "1 h")] {
+        let error = insert(queue, run).await.expect_err(queue);
+        assert_eq!(failure(&error).constraint(), Some("run_deadlines_in_order"), "{queue} {run}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn time_in_a_pause_counts_once() -> Result<()> {
+    let database = local::database().await?;
+    let superuser = database.connect_superuser().await?;
+    let (workspace, other) = (seed::id(), seed::id());
+    let mut connection = superuser.plain().await?;
+    // Hours of one day: from, until (none: still paused), whose, of what.
+    for (from, until, owner, run_type) in [
+        (2, Some(4), workspace, "a"),
+        (3, Some(6), Uuid::nil(), "a"),
+        (8, Some(9), workspace, "a"),
+        (20, None, workspace, "a"),
+        (0, Some(24), other, "a"),
+        (0, Some(24), workspace, "b"),
+    ] {
+        let mut tx = sqlx::Connection::begin(&mut *connection).await?;
+        sqlx::query("SET LOCAL session_replication_role = replica").execute(&mut *tx).await?;
+        sqlx::query(
+            "INSERT INTO operation.pause (workspace_id, id, type, reason, paused_at, paused_by_kind, paused_by_subject,
+                 paused_by_name, pause_request_id, resumed_at, resume_reason, resumed_by_kind, resumed_by_subject,
+                 resumed_by_name, resume_request_id)
+             SELECT $1, $2, $3, 'why', '2026-01-01Z'::timestamptz + $4 * interval '1 h', 'user', 'ada', 'Ada', $2, u.at,
+                 CASE WHEN u.at IS NOT NULL THEN 'why' END, CASE WHEN u.at IS NOT NULL THEN 'user' END,
+                 CASE WHEN u.at IS NOT NULL THEN 'ada' END, CASE WHEN u.at IS NOT NULL THEN 'Ada' END,
+                 CASE WHEN u.at IS NOT NULL THEN $2 END
+             FROM (SELECT '2026-01-01Z'::timestamptz + $5 * interval '1 h' AS at) u",
+        )
+        .bind(owner)
+        .bind(seed::id())
+        .bind(run_type)
+        .bind(from)
+        .bind(until)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+    }
+    for (since, until, hours) in
+        [(0, 24, 9), (3, 4, 1), (5, 8, 1), (6, 8, 0), (0, 3, 1), (8, 9, 1), (21, 22, 1), (12, 12, 0), (9, 8, 0)]
+    {
+        let paused: i32 = sqlx::query_scalar(
+            "SELECT (extract(epoch FROM operation.paused_time($1, 'a', '2026-01-01Z'::timestamptz + $2 * interval '1 h',
+                 '2026-01-01Z'::timestamptz + $3 * interval '1 h')) / 3600)::int",
+        )
+        .bind(workspace)
+        .bind(since)
+        .bind(until)
+        .fetch_one(&mut *connection)
+        .await?;
+        assert_eq!(paused, hours, "from {since} to {until}");
+    }
+    Ok(())
+}

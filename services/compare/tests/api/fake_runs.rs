@@ -316,7 +316,7 @@ impl OperationRunWorkerService for Shared {
 
     async fn renew_lease(&self, _: Request<RenewLeaseRequest>) -> Result<Response<RenewLeaseResponse>, Status> {
         let lease_ttl = Some(prost_types::Duration { seconds: 30, nanos: 0 });
-        Ok(Response::new(RenewLeaseResponse { lease_ttl, cancel_requested: false }))
+        Ok(Response::new(RenewLeaseResponse { lease_ttl, ..Default::default() }))
     }
 
     async fn record_item_intents(

@@ -81,7 +81,8 @@ impl OperationRunWorkerService for WorkerApi {
         let renewed = renew_lease::renew(&self.0, &caller, lease).await.map_err(Failure::from)?;
         Ok(Response::new(proto::RenewLeaseResponse {
             lease_ttl: prost_types::Duration::try_from(renewed.ttl).ok(),
-            cancel_requested: renewed.cancel_requested,
+            cancel_requested: renewed.cancel_requested || renewed.timed_out,
+            timed_out: renewed.timed_out,
         }))
     }
 
@@ -93,9 +94,11 @@ impl OperationRunWorkerService for WorkerApi {
         let request = request.into_inner();
         let lease = parse_lease(request.lease)?;
         let intents = parse_intents(&request.intents)?;
-        let cancel_requested =
-            record_item_intents::record(&self.0, &caller, lease, &intents).await.map_err(Failure::from)?;
-        Ok(Response::new(proto::RecordItemIntentsResponse { cancel_requested }))
+        let held = record_item_intents::record(&self.0, &caller, lease, &intents).await.map_err(Failure::from)?;
+        Ok(Response::new(proto::RecordItemIntentsResponse {
+            cancel_requested: held.is_stopping(),
+            timed_out: held.timed_out,
+        }))
     }
 
     async fn report_item_outcomes(
@@ -109,7 +112,8 @@ impl OperationRunWorkerService for WorkerApi {
         let reported = report_item_outcomes::report(&self.0, &caller, lease, reports).await.map_err(Failure::from)?;
         Ok(Response::new(proto::ReportItemOutcomesResponse {
             summary_counts: Some(to_counts(&reported.counts, true)),
-            cancel_requested: reported.cancel_requested,
+            cancel_requested: reported.cancel_requested || reported.timed_out,
+            timed_out: reported.timed_out,
         }))
     }
 

@@ -1,8 +1,9 @@
-//! Table `operation.run`: finding and listing. What changes a run is in [`start`], [`lease`] and [`ending`].
+//! Table `operation.run`: finding and listing. What changes a run is in [`start`], [`lease`], [`deadline`] and [`ending`].
 //!
 //! A row is read as JSON by column name, the form in which events repeat it: there is one reader for both.
 
 pub mod attention;
+pub mod deadline;
 pub mod ending;
 pub mod lease;
 pub mod queue;
@@ -25,15 +26,20 @@ macro_rules! seen_run {
 }
 pub(crate) use seen_run;
 
-/// The same for people, with whether the run's type is paused: a run that waits on purpose does not look stale.
+/// The same for people, with whether the run's type is paused (a run that waits on purpose does not look stale) and for how long
+/// it has been, by which its deadlines have moved.
 macro_rules! shown_run {
     () => {
-        " r.id, (to_jsonb(r) || jsonb_build_object('paused', r.status = 'queued' AND EXISTS (
-              SELECT FROM operation.pause p
-              WHERE p.workspace_id IN (r.workspace_id, '00000000-0000-0000-0000-000000000000')
-                  AND p.type = r.type AND p.resumed_at IS NULL)))::text, clock_timestamp() "
+        " r.id, (to_jsonb(r) || CASE WHEN r.status = 'completed' THEN '{}' ELSE jsonb_build_object(
+              'paused', r.status = 'queued' AND EXISTS (
+                  SELECT FROM operation.pause p
+                  WHERE p.workspace_id IN (r.workspace_id, '00000000-0000-0000-0000-000000000000')
+                      AND p.type = r.type AND p.resumed_at IS NULL),
+              'paused_ms', (extract(epoch FROM operation.paused_time(
+                  r.workspace_id, r.type, r.created_at, clock_timestamp())) * 1000)::bigint) END)::text, clock_timestamp() "
     };
 }
+pub(crate) use shown_run;
 
 /// A selected run: id, columns as JSON, the database's clock.
 pub(crate) type Row = (Uuid, String, OffsetDateTime);

@@ -40,7 +40,8 @@ pub async fn paused(world: &World, run_type: &str) -> OperationalControl {
     world.controls(Some("ada"), None).pause_operation_type(request).await.unwrap().into_inner().control.unwrap()
 }
 
-async fn resumed(world: &World, run_type: &str) -> Option<OperationalControl> {
+/// Resumes the type as ada.
+pub async fn resumed(world: &World, run_type: &str) -> Option<OperationalControl> {
     let request = resume(world, run_type);
     world.controls(Some("ada"), None).resume_operation_type(request).await.unwrap().into_inner().control
 }

@@ -176,6 +176,9 @@ impl World {
         ];
         let (issuer, database) = (format!("--oidc-issuer={}", self.issuer.url()), format!("--database-url={url}"));
         arguments.extend([issuer.as_str(), database.as_str()]);
+        // An option of the test takes the place of ours.
+        let name = |option: &str| option.split('=').next().unwrap_or_default().to_owned();
+        arguments.retain(|ours| options.iter().all(|option| name(option) != name(ours)));
         arguments.extend(options);
         let args = Args::parse_from(arguments);
         let chassis = Chassis::start(&args.server, serve::NAME, pb::FILE_DESCRIPTOR_SET).unwrap();

@@ -6,6 +6,7 @@ mod audit;
 mod audit_chain;
 mod cancel;
 mod control;
+mod deadline;
 mod explain;
 mod harness;
 mod lease;

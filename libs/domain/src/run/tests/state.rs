@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
+use crate::run::deadline::TIMED_OUT;
 use crate::run::lease::{ATTEMPTS_EXHAUSTED, FreshnessFacts, QUEUED_LOOKS_STALE_AFTER};
 use crate::run::*;
 
@@ -15,6 +16,7 @@ fn event() -> impl Strategy<Value = RunEvent> {
         Just(RunEvent::Release),
         Just(RunEvent::Requeue),
         Just(RunEvent::GiveUp),
+        Just(RunEvent::TimeOut),
         Just(RunEvent::RequestCancel),
         prop::sample::select(RunOutcome::ALL).prop_map(RunEvent::Complete),
     ]
@@ -54,7 +56,7 @@ proptest! {
             let facts = LeaseFacts {
                 status: state.status, lease_until: Some(NOW - Duration::seconds(1)),
                 cancel_requested: state.cancel_requested, item_in_flight: state.item_in_flight,
-                attempts_without_progress: attempt, max_attempts_without_progress: 5,
+                attempts_without_progress: attempt, max_attempts_without_progress: 5, timed_out: attempt > 15,
             };
             state = match rescue(NOW, &facts) {
                 RescueVerdict::Requeue => transition(state, RunEvent::Requeue).unwrap(),
@@ -68,7 +70,7 @@ proptest! {
 
 #[test]
 fn transitions_by_table() {
-    use RunEvent::{Claim, Complete, GiveUp, Release, RequestCancel, Requeue};
+    use RunEvent::{Claim, Complete, GiveUp, Release, RequestCancel, Requeue, TimeOut};
     let queued = RunState::QUEUED;
     let running = RunState { status: RunStatus::Running, ..queued };
     let stopping = |state: RunState| RunState { cancel_requested: true, ..state };
@@ -87,6 +89,10 @@ fn transitions_by_table() {
         (running, Complete(RunOutcome::Pending), Err(TransitionRefused::OutcomeMissing)),
         (running, Complete(RunOutcome::Blocked), Ok(ended(running, RunOutcome::Blocked))),
         (running, GiveUp, Ok(ended(running, RunOutcome::Failed))),
+        // The time of a run that a worker holds ends with its lease.
+        (queued, TimeOut, Ok(ended(queued, RunOutcome::Failed))),
+        (running, TimeOut, Err(TransitionRefused::NotQueued)),
+        (stopping(in_flight(queued)), TimeOut, Ok(ended(stopping(in_flight(queued)), RunOutcome::Cancelled))),
         // Stops.
         (queued, RequestCancel, Ok(cancelled)),
         (running, RequestCancel, Ok(stopping(running))),
@@ -115,6 +121,7 @@ fn rescue_by_table() {
         item_in_flight: false,
         attempts_without_progress: 1,
         max_attempts_without_progress: 3,
+        timed_out: false,
     };
     let table = [
         (facts, RescueVerdict::Requeue),
@@ -128,6 +135,13 @@ fn rescue_by_table() {
         (LeaseFacts { cancel_requested: true, item_in_flight: true, ..facts }, RescueVerdict::Requeue),
         (
             LeaseFacts { cancel_requested: true, item_in_flight: true, attempts_without_progress: 3, ..facts },
+            RescueVerdict::Cancelled,
+        ),
+        (LeaseFacts { timed_out: true, ..facts }, RescueVerdict::Fail(TIMED_OUT)),
+        (LeaseFacts { timed_out: true, attempts_without_progress: 3, ..facts }, RescueVerdict::Fail(TIMED_OUT)),
+        (LeaseFacts { timed_out: true, lease_until: Some(NOW), ..facts }, RescueVerdict::NotDue),
+        (
+            LeaseFacts { timed_out: true, cancel_requested: true, item_in_flight: true, ..facts },
             RescueVerdict::Cancelled,
         ),
     ];

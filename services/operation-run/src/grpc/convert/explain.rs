@@ -23,6 +23,7 @@ const fn to_code(hindrance: Hindrance) -> proto::ExplanationCode {
     use proto::ExplanationCode as Wire;
     match hindrance {
         Hindrance::Ended => Wire::Ended,
+        Hindrance::DeadlinePassed => Wire::DeadlinePassed,
         Hindrance::PausedEverywhere => Wire::PausedEverywhere,
         Hindrance::PausedInWorkspace => Wire::PausedInWorkspace,
         Hindrance::ProviderBackoff => Wire::ProviderBackoff,

@@ -110,6 +110,8 @@ pub fn to_run(seen: &SeenRun) -> Result<proto::OperationRun, Failure> {
         revision: run.rev,
         freshness: to_freshness(seen.freshness()).into(),
         progress_percent: run.total.and(counts.progress()).map(percent),
+        queue_deadline: run.queue_deadline.map(|at| to_timestamp(at + run.deadlines().paused_for)),
+        run_deadline: run.run_deadline.map(|at| to_timestamp(at + run.deadlines().paused_for)),
     })
 }
 

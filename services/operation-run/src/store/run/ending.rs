@@ -38,7 +38,8 @@ macro_rules! derived_failure_summary {
     };
 }
 
-/// Adds what was just settled to the run's counts. Progress resets the attempts, and is a sign of life.
+/// Adds what was just settled to the run's counts. Progress resets the attempts, and is a sign of life, unless the run is to
+/// stop because its time is over.
 pub async fn record_progress(connection: &mut PgConnection, id: RunId, settled: &Settled) -> Result<SeenRun> {
     let row: Row = sqlx::query_as(concat!(
         "UPDATE operation.run r SET
@@ -49,7 +50,8 @@ pub async fn record_progress(connection: &mut PgConnection, id: RunId, settled: 
         derived_failure_summary!(),
         "ELSE r.failure_summary END,
              attempts_without_progress = 0, last_progress_at = clock_timestamp(),
-             lease_expires_at = clock_timestamp() + r.lease_ttl_ms * interval '1 millisecond'
+             lease_expires_at = CASE WHEN operation.deadline_passed(r.run_deadline, r.workspace_id, r.type, r.created_at)
+                 THEN r.lease_expires_at ELSE clock_timestamp() + r.lease_ttl_ms * interval '1 millisecond' END
          WHERE r.id = $1 AND r.status = 'running' RETURNING",
         seen_run!()
     ))

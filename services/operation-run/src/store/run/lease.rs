@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::deadline::queued_until;
 use super::{Row, read, seen_run};
 use crate::error::Result;
 use crate::owner::OwnedTypes;
@@ -22,16 +23,26 @@ pub struct Held {
     pub attempts_without_progress: u32,
     /// The limit for those.
     pub max_attempts: u32,
+    /// Whether the run's own time is over.
+    pub timed_out: bool,
 }
 
-type HeldRow = (Uuid, String, OffsetDateTime, i32, i32, i32);
+impl Held {
+    /// Whether its worker is to begin nothing more.
+    pub fn is_stopping(&self) -> bool {
+        self.timed_out || self.seen.run.cancel_requested_at.is_some()
+    }
+}
 
-fn read_held((id, columns, seen_at, ttl_ms, attempts, max_attempts): HeldRow) -> Result<Held> {
+type HeldRow = (Uuid, String, OffsetDateTime, i32, i32, i32, bool);
+
+fn read_held((id, columns, seen_at, ttl_ms, attempts, max_attempts, timed_out): HeldRow) -> Result<Held> {
     Ok(Held {
         seen: read((id, columns, seen_at))?,
         ttl: millis(ttl_ms),
         attempts_without_progress: attempts.unsigned_abs(),
         max_attempts: max_attempts.unsigned_abs(),
+        timed_out,
     })
 }
 
@@ -41,11 +52,15 @@ fn millis(ttl_ms: i32) -> Duration {
 
 macro_rules! held_run {
     () => {
-        concat!(seen_run!(), ", r.lease_ttl_ms, r.attempts_without_progress, r.max_attempts ")
+        concat!(
+            seen_run!(),
+            ", r.lease_ttl_ms, r.attempts_without_progress, r.max_attempts,
+               operation.deadline_passed(r.run_deadline, r.workspace_id, r.type, r.created_at) "
+        )
     };
 }
 
-/// Takes up to `limit` queued runs of these types that are due, oldest first. `ttl` replaces the lease term of the runs.
+/// Takes up to `limit` queued runs of these types that are due and whose time is not over, oldest first. `ttl` replaces the lease term of the runs.
 pub async fn claim(
     connection: &mut PgConnection,
     types: &[&str],
@@ -65,6 +80,9 @@ pub async fn claim(
              CROSS JOIN LATERAL (
                  SELECT workspace_id, id, created_at FROM operation.run
                  WHERE status = 'queued' AND NOT parked AND type = asked.type AND not_before <= clock_timestamp()
+                     AND NOT operation.deadline_passed(",
+        queued_until!(),
+        ", workspace_id, type, created_at)
                      AND workspace_id <> ALL (ARRAY(
                          SELECT p.workspace_id FROM operation.pause p
                          WHERE p.type = asked.type AND p.resumed_at IS NULL))
@@ -146,22 +164,35 @@ pub async fn ended_by(connection: &mut PgConnection, lease: Lease, types: &Owned
 pub struct Renewed {
     pub ttl: Duration,
     pub cancel_requested: bool,
+    /// The run's time is over: whoever holds it is to stop.
+    pub timed_out: bool,
 }
 
 /// Prolongs the lease by its term. `None`: it is lost. A lease whose time is over but that nobody has rescued yet is
-/// still the holder's: the fence tells, not the clock.
-pub async fn renew(connection: &mut PgConnection, lease: Lease, types: &OwnedTypes) -> Result<Option<Renewed>> {
-    let row: Option<(i32, bool)> = sqlx::query_as(
+/// still the holder's: the fence tells, not the clock. A lease is not prolonged any more once the run's time has been over for
+/// longer than `grace`: it runs out, and the run ends with it.
+pub async fn renew(
+    connection: &mut PgConnection,
+    lease: Lease,
+    types: &OwnedTypes,
+    grace: Duration,
+) -> Result<Option<Renewed>> {
+    let row: Option<(i32, bool, bool)> = sqlx::query_as(
         "UPDATE operation.run SET lease_expires_at = clock_timestamp() + lease_ttl_ms * interval '1 millisecond'
          WHERE id = $1 AND fence = $2 AND status = 'running' AND type = ANY($3)
-         RETURNING lease_ttl_ms, cancel_requested_at IS NOT NULL",
+             AND NOT operation.deadline_passed(
+                 run_deadline + $4 * interval '1 millisecond', workspace_id, type, created_at)
+         RETURNING lease_ttl_ms, cancel_requested_at IS NOT NULL,
+             operation.deadline_passed(run_deadline, workspace_id, type, created_at)",
     )
     .bind(lease.run.uuid())
     .bind(lease.fence)
     .bind(types.names())
+    .bind(i64::try_from(grace.as_millis()).unwrap_or(i64::MAX))
     .fetch_optional(connection)
     .await?;
-    Ok(row.map(|(ttl_ms, cancel_requested)| Renewed { ttl: millis(ttl_ms), cancel_requested }))
+    let renewed = |(ttl_ms, cancel_requested, timed_out)| Renewed { ttl: millis(ttl_ms), cancel_requested, timed_out };
+    Ok(row.map(renewed))
 }
 
 /// Runs whose lease has run out, the longest first, at most `limit`. Only candidates: each is held before it is judged.

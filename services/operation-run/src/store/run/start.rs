@@ -29,6 +29,10 @@ pub struct NewRun {
     pub total: Option<i32>,
     pub max_attempts: u32,
     pub lease_ttl: Duration,
+    /// How long it may wait in the queue.
+    pub queue_for: Duration,
+    /// How long it may take in all.
+    pub run_for: Duration,
     pub traceparent: Option<String>,
 }
 
@@ -51,8 +55,9 @@ pub async fn insert(connection: &mut PgConnection, new: &NewRun) -> Result<Inser
     let row: Result<Option<Row>, sqlx::Error> = sqlx::query_as(concat!(
         "INSERT INTO operation.run AS r (workspace_id, id, tenant_id, related_tenant_ids, type, dedupe_rule, identity_hash,
              mutates_tenant, request_id, request_hash, initiator_subject, initiator_name, context, total, max_attempts,
-             lease_ttl_ms, start_traceparent)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+             lease_ttl_ms, start_traceparent, queue_deadline, run_deadline)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+             now() + $18 * interval '1 millisecond', now() + $19 * interval '1 millisecond')
          ON CONFLICT DO NOTHING RETURNING",
         seen_run!()
     ))
@@ -73,6 +78,8 @@ pub async fn insert(connection: &mut PgConnection, new: &NewRun) -> Result<Inser
     .bind(i32::try_from(new.max_attempts).unwrap_or(i32::MAX))
     .bind(i32::try_from(new.lease_ttl.as_millis()).unwrap_or(i32::MAX))
     .bind(&new.traceparent)
+    .bind(i64::try_from(new.queue_for.as_millis()).unwrap_or(i64::MAX))
+    .bind(i64::try_from(new.run_for.as_millis()).unwrap_or(i64::MAX))
     .fetch_optional(connection)
     .await;
     match row {
