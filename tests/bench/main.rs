@@ -46,10 +46,12 @@ async fn scene() -> Result<Scene> {
         state: paths::state().join("bench"),
         database: Database::Private { cluster, name: NAME.to_owned() },
         tenants: Vec::new(),
+        compare_replicas: 1,
         promotion_replicas: 1,
         operation_run_replicas: 1,
         timing: Timing::default(),
         tls: false,
+        fronts: false,
     };
     Scene::set(&Script::own(), plan).await
 }

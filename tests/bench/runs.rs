@@ -67,9 +67,8 @@ impl Starter {
 pub(crate) async fn bench() -> Result<()> {
     let mut scene = crate::scene().await?;
     // They would claim what we do.
-    scene.stack.compare.kill().await?;
-    for promotion in &mut scene.stack.promotion {
-        promotion.kill().await?;
+    for process in scene.stack.compare.iter_mut().chain(&mut scene.stack.promotion) {
+        process.kill().await?;
     }
     limit(&scene).await?;
     let starters = (0..CALLERS).map(|_| Starter::of(&scene)).collect::<Result<Vec<_>>>()?;

@@ -88,7 +88,7 @@ fn processed(run: &OperationRun) -> i32 {
 
 async fn lose(ground: &mut Ground, loss: Loss) -> Result<()> {
     let stack = &mut ground.story.scene.stack;
-    let (operation_run, compare) = (&mut stack.operation_run[0], &mut stack.compare);
+    let (operation_run, compare) = (&mut stack.operation_run[0], &mut stack.compare[0]);
     match loss {
         Loss::OperationRun => {
             operation_run.kill().await?;

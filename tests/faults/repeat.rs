@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use dev::client::Session;
 use dev::job;
 use dev::persona::Persona;
+use dev::stack::Front;
 use futures::future::{join_all, try_join_all};
 use pb::compare::CompareSelection;
 use pb::operation::{CancelOperationRunRequest, OperationRun, StartOutcome};
@@ -16,7 +17,6 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use crate::ground::{Ground, LIMIT, Replicas, within};
-use crate::proxy::Proxy;
 
 /// How many ask at the same time.
 const CROWD: usize = 20;
@@ -108,7 +108,7 @@ async fn one_mutation_of_a_target_at_a_time(ground: &Ground) -> Result<()> {
 
 async fn a_request_whose_reply_was_lost_finds_its_run(ground: &Ground) -> Result<()> {
     let stack = &ground.story.scene.stack;
-    let proxy = Proxy::before(stack.promotion[0].address("grpc")?).await?;
+    let proxy = Front::before(stack.promotion[0].address("grpc")?).await?;
     let mut endpoints = stack.endpoints()?;
     endpoints.promotion = format!("http://{}", proxy.address());
     let session = Session::new(&endpoints, &stack.token(Persona::Manager)?)?;

@@ -4,6 +4,7 @@
 
 pub mod json;
 pub mod provider;
+pub mod recorder;
 pub mod rows;
 pub mod story;
 pub mod watching;

@@ -59,7 +59,7 @@ async fn a_promotion_runs_over_mutual_tls() -> Result<()> {
     assert_eq!(status.code(), Code::PermissionDenied, "{status:?}");
 
     // Their keys are in their files and nowhere else.
-    for process in [&stack.compare].into_iter().chain(&stack.promotion).chain(&stack.operation_run) {
+    for process in stack.compare.iter().chain(&stack.promotion).chain(&stack.operation_run) {
         let log = std::fs::read_to_string(process.log())?;
         assert!(!log.is_empty(), "{} logs nothing", process.name());
         for key in certificates.keys()? {

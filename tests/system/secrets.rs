@@ -133,5 +133,5 @@ fn secrets(story: &Story) -> Result<BTreeMap<String, String>> {
 
 fn processes(story: &Story) -> Vec<&Process> {
     let stack = &story.scene.stack;
-    [&stack.compare].into_iter().chain(&stack.promotion).chain(&stack.operation_run).collect()
+    stack.compare.iter().chain(&stack.promotion).chain(&stack.operation_run).collect()
 }

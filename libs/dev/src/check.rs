@@ -39,6 +39,23 @@ impl Totals {
 
 /// Runs everything; arguments are passed on to `cargo test`.
 pub async fn run(arguments: &[String]) -> Result<ExitCode> {
+    let good = tests(&["--workspace"], arguments, None).await?;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where the tests of the register of faults are.
+const FAULT_PACKAGES: [&str; 4] =
+    ["--package=system-tests", "--package=operation-run-service", "--package=compare-service", "--package=pg"];
+
+/// Runs the tests of faults that are too long for every day.
+pub(crate) async fn long_fault_tests(seed: Option<u64>) -> Result<bool> {
+    // One after the other: each takes all of the machine.
+    let arguments = ["--", "--ignored", "--test-threads=1", "fault_"].map(str::to_owned);
+    tests(&FAULT_PACKAGES, &arguments, seed).await
+}
+
+/// Runs tests with everything they need; returns whether there were any and all are good.
+async fn tests(packages: &[&str], arguments: &[String], seed: Option<u64>) -> Result<bool> {
     build_binaries().await?;
     // One server for all test processes; each test has a database of its own in it.
     let server = match std::env::var("ATLAS_TEST_DATABASE_URL") {
@@ -47,10 +64,14 @@ pub async fn run(arguments: &[String]) -> Result<ExitCode> {
     };
     let mut command = cargo();
     command
-        .args(["test", "--workspace", "--no-fail-fast"])
+        .args(["test", "--no-fail-fast"])
+        .args(packages)
         .args(arguments)
         .env("ATLAS_TEST_DATABASE_URL", server.url())
         .stdout(Stdio::piped());
+    if let Some(seed) = seed {
+        command.env("ATLAS_FAULT_SEED", seed.to_string());
+    }
     for (variable, tool) in tools::ensure_all().await {
         command.env(variable, tool);
     }
@@ -64,7 +85,7 @@ pub async fn run(arguments: &[String]) -> Result<ExitCode> {
     let status = child.wait().await?;
     drop(server);
     println!("\n{} passed, {} failed, {} skipped", totals.passed, totals.failed, totals.skipped);
-    Ok(if status.success() && totals.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(status.success() && totals.passed > 0)
 }
 
 /// The packages whose binaries the stack runs, and the command line for people who use it.

@@ -4,6 +4,8 @@ use anyhow::{Context, Result};
 use pb::audit::audit_service_client::AuditServiceClient;
 use pb::backup::backup_service_client::BackupServiceClient;
 use pb::compare::compare_service_client::CompareServiceClient;
+use pb::control::operational_control_service_client::OperationalControlServiceClient;
+use pb::directory::directory_service_client::DirectoryServiceClient;
 use pb::inventory::inventory_service_client::InventoryServiceClient;
 use pb::operation::operation_run_service_client::OperationRunServiceClient;
 use pb::operation::operation_run_worker_service_client::OperationRunWorkerServiceClient;
@@ -118,6 +120,11 @@ impl Session {
         InventoryServiceClient::with_interceptor(self.compare.clone(), self.bearer.clone())
     }
 
+    /// DirectoryService.
+    pub fn directory(&self) -> DirectoryServiceClient<Carrier> {
+        DirectoryServiceClient::with_interceptor(self.compare.clone(), self.bearer.clone())
+    }
+
     /// BackupService.
     pub fn backups(&self) -> BackupServiceClient<Carrier> {
         BackupServiceClient::with_interceptor(self.compare.clone(), self.bearer.clone())
@@ -143,6 +150,11 @@ impl Session {
     /// OperationRunWorkerService.
     pub fn worker(&self) -> OperationRunWorkerServiceClient<Carrier> {
         OperationRunWorkerServiceClient::with_interceptor(self.operation_run.clone(), self.bearer.clone())
+    }
+
+    /// OperationalControlService.
+    pub fn controls(&self) -> OperationalControlServiceClient<Carrier> {
+        OperationalControlServiceClient::with_interceptor(self.operation_run.clone(), self.bearer.clone())
     }
 
     /// AuditService.

@@ -6,6 +6,7 @@ pub mod authority;
 pub mod check;
 pub mod client;
 pub mod demo;
+pub mod faults;
 pub mod issuer;
 pub mod job;
 pub mod manifests;

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use dev::demo::{self, DemoArgs};
+use dev::faults::FaultsArgs;
 use dev::persona::Persona;
-use dev::{check, manifests, token, up};
+use dev::{check, faults, manifests, token, up};
 
 /// TenantAtlas for developers.
 #[derive(Parser)]
@@ -30,6 +31,8 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Run what takes minutes: the long tests of faults, then a soak in which everything is killed, stopped and cut.
+    Faults(FaultsArgs),
     /// Check form and lints.
     Lint,
     /// Render what is in k8s/ and have it judged: by our rules, Kubernetes's schemas and checkov.
@@ -70,6 +73,7 @@ async fn run(command: Command) -> Result<ExitCode> {
             demo::run(&args).await?;
         }
         Command::Test { arguments } => return check::run(&arguments).await,
+        Command::Faults(args) => return faults::run(&args).await,
         Command::Lint => return check::lint().await,
         Command::Manifests => return manifests::run().await,
         Command::Bench { names } => return check::bench(&names).await,

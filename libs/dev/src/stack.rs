@@ -3,9 +3,11 @@
 
 mod certificates;
 mod database;
+mod front;
 mod process;
 pub(crate) mod recipe;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use anyhow::{Context, Result};
 
 pub use certificates::Certificates;
 pub use database::Database;
+pub use front::Front;
 pub use process::{Process, Recipe, binary_path};
 pub use recipe::Timing;
 
@@ -69,6 +72,8 @@ pub struct Plan {
     pub database: Database,
     /// Tenants of the stand-in.
     pub tenants: Vec<EmulatedTenant>,
+    /// How many compare-service processes.
+    pub compare_replicas: usize,
     /// How many promotion-service processes.
     pub promotion_replicas: usize,
     /// How many operation-run-service processes.
@@ -77,6 +82,8 @@ pub struct Plan {
     pub timing: Timing,
     /// Whether the services speak TLS and show one another certificates.
     pub tls: bool,
+    /// Whether everybody reaches the services through [`Front`]s, whose connections tests cut.
+    pub fronts: bool,
 }
 
 impl Plan {
@@ -103,11 +110,23 @@ impl Plan {
             state,
             database,
             tenants: Vec::new(),
+            compare_replicas: 1,
             promotion_replicas: 1,
             operation_run_replicas: 1,
             timing: Timing::default(),
             tls: false,
+            fronts: false,
         }
+    }
+}
+
+impl Plan {
+    /// Puts a front before each of these, where that is planned.
+    async fn stand_before(&self, processes: &[Process], fronts: &mut BTreeMap<String, Front>) -> Result<()> {
+        for process in processes.iter().filter(|_| self.fronts) {
+            fronts.insert(process.name().to_owned(), Front::before(process.address("grpc")?).await?);
+        }
+        Ok(())
     }
 }
 
@@ -117,8 +136,8 @@ pub struct Stack {
     pub issuer: Issuer,
     /// The provider's stand-in.
     pub emulator: Process,
-    /// compare-service.
-    pub compare: Process,
+    /// compare-service, each replica.
+    pub compare: Vec<Process>,
     /// promotion-service, each replica.
     pub promotion: Vec<Process>,
     /// operation-run-service, each replica.
@@ -127,6 +146,8 @@ pub struct Stack {
     pub database: Database,
     /// The certificates of the services, when they speak TLS.
     pub certificates: Option<Certificates>,
+    /// What stands before each replica of the services, by its name; empty unless planned.
+    pub fronts: BTreeMap<String, Front>,
     tenants: Vec<EmulatedTenant>,
 }
 
@@ -148,19 +169,26 @@ impl Stack {
             certificates: certificates.as_ref(),
         };
 
+        let mut fronts = BTreeMap::new();
         let mut operation_run = Vec::new();
         for replica in 1..=plan.operation_run_replicas {
             operation_run.push(Process::start(common.operation_run(replica)?, &logs).await?);
         }
-        let runs = common.endpoints(&operation_run)?;
-        let compare = Process::start(common.compare(&runs, &plan.tenants)?, &logs).await?;
-        let compares = common.endpoints(std::slice::from_ref(&compare))?;
+        plan.stand_before(&operation_run, &mut fronts).await?;
+        let runs = common.endpoints(&operation_run, &fronts)?;
+        let mut compare = Vec::new();
+        for replica in 1..=plan.compare_replicas {
+            compare.push(Process::start(common.compare(replica, &runs, &plan.tenants)?, &logs).await?);
+        }
+        plan.stand_before(&compare, &mut fronts).await?;
+        let compares = common.endpoints(&compare, &fronts)?;
         let mut promotion = Vec::new();
         for replica in 1..=plan.promotion_replicas {
             promotion.push(Process::start(common.promotion(replica, &compares, &runs, &plan.tenants)?, &logs).await?);
         }
+        plan.stand_before(&promotion, &mut fronts).await?;
         let Plan { database, tenants, .. } = plan;
-        Ok(Self { issuer, emulator, compare, promotion, operation_run, database, certificates, tenants })
+        Ok(Self { issuer, emulator, compare, promotion, operation_run, database, certificates, fronts, tenants })
     }
 
     /// Where the services are, by the first replica of each.
@@ -170,9 +198,14 @@ impl Stack {
 
     /// Where the services are, by chosen replicas of promotion-service and operation-run-service.
     pub fn endpoints_of(&self, promotion: usize, operation_run: usize) -> Result<Endpoints> {
-        let uri = |process: &Process| recipe::uri(process, self.certificates.is_some());
+        self.endpoints_at(0, promotion, operation_run)
+    }
+
+    /// Where the services are, by chosen replicas of each.
+    pub fn endpoints_at(&self, compare: usize, promotion: usize, operation_run: usize) -> Result<Endpoints> {
+        let uri = |process: &Process| recipe::uri(process, self.certificates.is_some(), &self.fronts);
         Ok(Endpoints {
-            compare: uri(&self.compare)?,
+            compare: uri(self.compare.get(compare).context("there are fewer replicas")?)?,
             promotion: uri(self.promotion.get(promotion).context("there are fewer replicas")?)?,
             operation_run: uri(self.operation_run.get(operation_run).context("there are fewer replicas")?)?,
             ca: self.certificates.as_ref().map(Certificates::ca),
@@ -214,7 +247,9 @@ impl Stack {
         for process in self.promotion {
             process.stop().await?;
         }
-        self.compare.stop().await?;
+        for process in self.compare {
+            process.stop().await?;
+        }
         for process in self.operation_run {
             process.stop().await?;
         }

@@ -96,6 +96,11 @@ impl Process {
         self.child.id()
     }
 
+    /// Whether it ended by itself.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Where its log is.
     pub fn log(&self) -> &Path {
         &self.log

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::{Certificates, Database, EmulatedTenant, Process, Recipe};
+use super::{Certificates, Database, EmulatedTenant, Front, Process, Recipe};
 use crate::issuer::{Issuer, IssuerConfig, PersonaClaims, SigningKey};
 use crate::persona::Persona;
 
@@ -87,8 +87,10 @@ fn claims(persona: Persona) -> PersonaClaims {
 }
 
 /// Where a service is: `http://address`, or `https://address`.
-pub(super) fn uri(process: &Process, tls: bool) -> Result<String> {
-    Ok(format!("{}://{}", if tls { "https" } else { "http" }, process.address("grpc")?))
+pub(super) fn uri(process: &Process, tls: bool, fronts: &BTreeMap<String, Front>) -> Result<String> {
+    let own = process.address("grpc")?;
+    let address = fronts.get(process.name()).map_or(own, Front::address);
+    Ok(format!("{}://{address}", if tls { "https" } else { "http" }))
 }
 
 /// The provider's stand-in, with its tenants.
@@ -112,8 +114,8 @@ pub(super) struct Shared<'s> {
 
 impl Shared<'_> {
     /// Where each process is, separated by commas.
-    pub(super) fn endpoints(&self, processes: &[Process]) -> Result<String> {
-        let uris = processes.iter().map(|process| uri(process, self.certificates.is_some()));
+    pub(super) fn endpoints(&self, processes: &[Process], fronts: &BTreeMap<String, Front>) -> Result<String> {
+        let uris = processes.iter().map(|process| uri(process, self.certificates.is_some(), fronts));
         Ok(uris.collect::<Result<Vec<_>>>()?.join(","))
     }
 
@@ -127,8 +129,8 @@ impl Shared<'_> {
         Ok(recipe)
     }
 
-    pub(super) fn compare(&self, runs: &str, tenants: &[EmulatedTenant]) -> Result<Recipe> {
-        let mut recipe = self.service("compare-service", 1)?;
+    pub(super) fn compare(&self, replica: usize, runs: &str, tenants: &[EmulatedTenant]) -> Result<Recipe> {
+        let mut recipe = self.service("compare-service", replica)?;
         recipe.env.insert("TENANTATLAS_OPERATION_RUN_ENDPOINT".into(), runs.to_owned());
         add_provider(&mut recipe, tenants);
         Ok(recipe)

@@ -27,6 +27,7 @@ pub struct Cluster {
     guardian: Option<Guardian>,
     home: PathBuf,
     port: u16,
+    start: Start,
 }
 
 impl Cluster {
@@ -46,7 +47,7 @@ impl Cluster {
             && wait_until_ready(port, None, Duration::from_secs(2)).await.is_ok()
             && serves(port, &home).await
         {
-            return Ok(Self { guardian: None, home: home.path, port });
+            return Ok(Self { guardian: None, home: home.path, port, start: start.clone() });
         }
         let (home, prepared) = blocking(move || {
             let prepared = home.prepare(temporary, forced)?;
@@ -64,7 +65,7 @@ impl Cluster {
                 &home.log(),
             )?;
             let Err(reason) = wait_until_ready(port, Some(&mut guardian), START_TIMEOUT).await else {
-                return Ok(Self { guardian: Some(guardian), home: home.path, port });
+                return Ok(Self { guardian: Some(guardian), home: home.path, port, start: start.clone() });
             };
             let said = home.log_end();
             let may_pass = said.contains("Address already in use") || said.contains("lock file \"postmaster.pid\"");
@@ -80,6 +81,11 @@ impl Cluster {
     /// Stops the server after its clients' current statements were cancelled (a fast shutdown), and removes it if
     /// temporary. A cluster that another process runs is left running.
     pub async fn stop(mut self) -> Result<(), Error> {
+        self.shut_down().await
+    }
+
+    /// As [`Cluster::stop`], of a cluster that may be started again with [`Cluster::restart`].
+    pub async fn shut_down(&mut self) -> Result<(), Error> {
         let Some(mut guardian) = self.guardian.take() else { return Ok(()) };
         let home = self.home.clone();
         blocking(move || match guardian.stop(STOP_TIMEOUT) {
@@ -87,6 +93,53 @@ impl Cluster {
             false => Err(Error::NotStarted { data_dir: home, reason: "it does not stop".into() }),
         })
         .await
+    }
+
+    /// Kills the server as a power cut would (SIGKILL) and waits until it is gone: for tests of faults. The files of a kept
+    /// cluster stay for [`Cluster::restart`]; a temporary one goes with its server.
+    pub async fn kill(&mut self) -> Result<(), Error> {
+        let home = Home { path: self.home.clone() };
+        if self.guardian.is_some()
+            && let Some(id) = home.running_id()
+        {
+            let killed = blocking(move || {
+                let command = || format!("kill -KILL {id}");
+                let done = std::process::Command::new("kill").args(["-KILL", &id.to_string()]).output();
+                let done = done.map_err(|error| Error::Command { command: command(), output: error.to_string() })?;
+                Ok((done.status.success(), String::from_utf8_lossy(&done.stderr).into_owned()))
+            });
+            if let (false, output) = killed.await? {
+                return Err(Error::Command { command: format!("kill -KILL {id}"), output });
+            }
+        }
+        self.shut_down().await
+    }
+
+    /// Starts the server of a kept cluster again, on the port it had, after [`Cluster::kill`] or [`Cluster::shut_down`].
+    pub async fn restart(&mut self) -> Result<(), Error> {
+        let home = Home { path: self.home.clone() };
+        let (home, prepared) = blocking(move || {
+            let prepared = home.prepare(false, None)?;
+            Ok((home, prepared))
+        })
+        .await?;
+        let deadline = Instant::now() + START_TIMEOUT;
+        loop {
+            let argv = prepared.command_line(&home, &self.start, self.port);
+            let mut guardian = Guardian::start(prepared.run_as, argv, "INT", None, &home.log())?;
+            let Err(reason) = wait_until_ready(self.port, Some(&mut guardian), START_TIMEOUT).await else {
+                self.guardian = Some(guardian);
+                return Ok(());
+            };
+            // Processes of a killed server let go of its memory one by one, and none starts before the last has.
+            if Instant::now() >= deadline {
+                return Err(Error::NotStarted {
+                    data_dir: home.data(),
+                    reason: format!("{reason}\n{}", home.log_end()),
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// The URL of a database under a role.

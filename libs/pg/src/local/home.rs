@@ -59,6 +59,11 @@ impl Home {
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
+    /// The operating system's id of the server that runs (or ran, and crashed) on this data directory.
+    pub(super) fn running_id(&self) -> Option<u32> {
+        fs::read_to_string(self.data().join("postmaster.pid")).ok()?.lines().next()?.trim().parse().ok()
+    }
+
     /// The port of a server that runs (or ran, and crashed) on this data directory.
     pub(super) fn running_port(&self) -> Option<u16> {
         // postmaster.pid: pid, data directory, start time, port, socket directory, listen address, ...

@@ -70,6 +70,32 @@ async fn a_kept_cluster_is_opened_again_shared_while_open_and_durable() -> Resul
 }
 
 #[tokio::test]
+async fn a_killed_server_starts_again_where_it_was_with_all_it_acknowledged() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let mut cluster = Cluster::start(&Start::kept(directory.path())).await?;
+    let (port, url) = (cluster.port(), cluster.create_database("mine").await?);
+    let db = Db::connect(&Settings::new(url, "test")).await?;
+    sqlx::raw_sql("CREATE TABLE public.kept (n int)").execute(db.pool()).await?;
+    for round in 1..=3 {
+        sqlx::query("INSERT INTO public.kept VALUES ($1)").bind(round).execute(db.pool()).await?;
+        // In the middle of a transaction, too: it never happened.
+        let mut open = db.pool().begin().await?;
+        sqlx::query("INSERT INTO public.kept VALUES (99)").execute(&mut *open).await?;
+        cluster.kill().await?;
+        assert!(!accepts(port));
+        drop(open);
+        cluster.restart().await?;
+        assert_eq!(cluster.port(), port);
+        let mut tx = db.system().await?;
+        let rows: Vec<i32> = sqlx::query_scalar("SELECT n FROM public.kept ORDER BY n").fetch_all(&mut *tx).await?;
+        assert_eq!(rows, (1..=round).collect::<Vec<_>>());
+    }
+    db.close().await;
+    cluster.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn of_two_that_start_the_same_kept_cluster_one_runs_it() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let start = Start { durable: false, ..Start::kept(directory.path()) };

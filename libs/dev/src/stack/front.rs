@@ -1,4 +1,4 @@
-//! A connection that can lose what comes back.
+//! What stands before a server in tests of faults: connections that can be cut, or lose what comes back.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,16 +9,17 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 
-/// Stands before a server.
-pub(crate) struct Proxy {
+/// Stands before a server and hands everything through.
+#[derive(Debug, Clone)]
+pub struct Front {
     address: SocketAddr,
     swallow: Arc<AtomicBool>,
     cut: broadcast::Sender<()>,
 }
 
-impl Proxy {
-    /// Hands everything through, until told otherwise. It goes with the test.
-    pub(crate) async fn before(server: SocketAddr) -> Result<Self> {
+impl Front {
+    /// Hands everything through, until told otherwise. It goes with the runtime.
+    pub async fn before(server: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let swallow = Arc::new(AtomicBool::new(false));
@@ -40,19 +41,19 @@ impl Proxy {
     }
 
     /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Whether what the server says is lost on the way.
-    pub(crate) fn swallow_replies(&self, yes: bool) {
+    pub fn swallow_replies(&self, yes: bool) {
         self.swallow.store(yes, Ordering::SeqCst);
     }
 
-    /// Cuts every connection there is.
-    pub(crate) fn cut(&self) {
+    /// Cuts every connection there is; returns how many.
+    pub fn cut(&self) -> usize {
         // Without connections there is nobody to hear it.
-        let _ = self.cut.send(());
+        self.cut.send(()).unwrap_or_default()
     }
 }
 
