@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests and tools make their own ids and read the clock")]
 
 mod access_matrix;
+mod archive;
 mod atlasctl;
 mod audit;
 mod buf_lint;

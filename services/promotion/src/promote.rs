@@ -3,11 +3,12 @@
 mod effort;
 mod item;
 mod material;
+mod operable;
 mod patience;
 mod report;
 mod trouble;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use domain::contract::Contract;
@@ -26,6 +27,7 @@ use crate::app::{self, App};
 use crate::brief::Brief;
 use crate::config::Config;
 use item::Item;
+use operable::Refusal;
 use report::Done;
 use trouble::Trouble;
 
@@ -87,6 +89,15 @@ impl Handler for Promote {
 impl Promote {
     async fn promote(&self, session: &RunSession, brief: Brief) -> Result<(), Trouble> {
         let app = &self.app;
+        let claimed = session.items().await?;
+        let closed = OnceLock::new();
+        if let Err(refusal) = operable::recheck(app, &brief).await? {
+            if !claimed.iter().any(is_in_flight) {
+                return Err((&refusal).into());
+            }
+            // What an earlier attempt began is finished, and nothing else.
+            let _first = closed.set(refusal);
+        }
         let client = material::connect(app, &self.provider, brief.workspace_id, brief.target_tenant_id).await?;
         let source_names = material::names(app, brief.workspace_id, brief.source_tenant_id).await?;
         let target_names = material::names(app, brief.workspace_id, brief.target_tenant_id).await?;
@@ -98,8 +109,8 @@ impl Promote {
             source_names,
             target_names: RwLock::new(Arc::new(target_names)),
             settle: self.settle,
+            closed,
         };
-        let claimed = session.items().await?;
         let plans = claimed.iter().map(read_plan).collect::<Result<Vec<_>, _>>()?;
         promotion.remember_created(&claimed, &plans);
         for wave in waves(&plans) {
@@ -111,7 +122,7 @@ impl Promote {
             let ended: Vec<_> = stream::iter(open).buffer_unordered(self.items_at_once).collect().await;
             ended.into_iter().collect::<Result<(), _>>()?;
         }
-        Ok(())
+        promotion.closed.get().map_or(Ok(()), |refusal| Err(refusal.into()))
     }
 
     /// The provider is away: later, and later each time.
@@ -135,6 +146,10 @@ fn is_open(item: &ClaimedItem) -> bool {
     item.item.as_ref().is_some_and(|item| item.state() == ItemState::Pending)
 }
 
+fn is_in_flight(item: &ClaimedItem) -> bool {
+    is_open(item) && item.intent.is_some()
+}
+
 fn read_plan(item: &ClaimedItem) -> Result<PlanItem, Trouble> {
     let plan = item.plan.as_ref().map(from_struct).unwrap_or_default();
     serde_json::from_value(plan)
@@ -151,6 +166,8 @@ struct Promotion {
     /// Grows by what this run creates, so that later items can refer to it.
     target_names: RwLock<Arc<NameTable>>,
     settle: Option<Duration>,
+    /// Why nothing more is begun, once a tenant was found to be no longer good for it.
+    closed: OnceLock<Refusal>,
 }
 
 impl Promotion {
@@ -159,7 +176,7 @@ impl Promotion {
     async fn bring_to_outcome(&self, claimed: &ClaimedItem, plan: &PlanItem) -> Result<(), Trouble> {
         let intent = claimed.intent.as_ref().and_then(|intent| Hash::from_slice(&intent.desired_hash));
         let intent = intent.map(|desired_hash| Intent { desired_hash });
-        if self.session.should_stop() && intent.is_none() {
+        if intent.is_none() && (self.session.should_stop() || self.closed.get().is_some()) {
             return Ok(());
         }
         let ordinal = claimed.item.as_ref().map_or(0, |item| item.ordinal);
@@ -200,6 +217,20 @@ impl Promotion {
         match self.settle.and_then(|window| window.try_into().ok()) {
             Some(window) => SettleRule { window, ..rule },
             None => rule,
+        }
+    }
+
+    /// Right before an item is begun: an archive stops what is not begun, and only that.
+    ///
+    /// # Errors
+    /// [`WorkError::Stopped`] when nothing may be begun any more; the run ends with the reason that is kept.
+    async fn ensure_open(&self) -> Result<(), Trouble> {
+        match operable::recheck(&self.app, &self.brief).await? {
+            Ok(()) => Ok(()),
+            Err(refusal) => {
+                let _first = self.closed.set(refusal);
+                Err(WorkError::Stopped.into())
+            }
         }
     }
 

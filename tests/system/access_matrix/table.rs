@@ -180,16 +180,18 @@ pub(super) const ROWS: &[Row] = &[
         "tenantatlas.tenant.v1.TenantService/EvaluateOperability",
         r#"{"workspace_id": "$workspace", "tenant_id": "$source", "lane": "OPERABILITY_LANE_TENANT_BOUND",
             "question": "OPERABILITY_QUESTION_ARCHIVE"}"#,
-        ".N Noooo UoN",
-        HIDDEN,
-    ),
+        ".N Noooo ooN",
+        ".N NNNNN NNN",
+    )
+    .found_everywhere(".N NNNNN oNN"),
     row(
         "tenantatlas.tenant.v1.TenantService/BatchEvaluateOperability",
         r#"{"workspace_id": "$workspace", "checks": [{"tenant_id": "$source", "lane": "OPERABILITY_LANE_TENANT_BOUND",
             "question": "OPERABILITY_QUESTION_ARCHIVE"}]}"#,
-        ".N Noooo UoN",
-        HIDDEN,
-    ),
+        ".N Noooo ooN",
+        ".N NNNNN NNN",
+    )
+    .found_everywhere(".N NNNNN oNN"),
     row(
         "tenantatlas.tenant.v1.TenantService/ListTenantActions",
         r#"{"workspace_id": "$workspace", "tenant_id": "$source"}"#,

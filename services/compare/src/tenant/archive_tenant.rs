@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::state::State;
 use crate::store::tenant::Tenant;
 
-/// An active tenant is archived; its runs that have begun go on.
+/// An active tenant is archived. Workers look at its state before they begin something: what is begun is finished, the rest is not.
 pub async fn archive_tenant(state: &State, caller: &Caller, request: &LifecycleChange) -> Result<Tenant> {
     let kind = Kind {
         method: "ArchiveTenant",

@@ -177,6 +177,9 @@ impl Item<'_> {
     }
 
     async fn intend(&mut self, action: Action) -> Result<(), Trouble> {
+        if self.intent.is_none() {
+            self.promotion.ensure_open().await?;
+        }
         self.promotion.intend(self.ordinal, action, self.plan.desired_hash).await?;
         self.intent = Some(Intent { desired_hash: self.plan.desired_hash });
         Ok(())
