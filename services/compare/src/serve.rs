@@ -16,9 +16,6 @@ use crate::grpc::Api;
 use crate::handlers::handlers;
 use crate::state::State;
 
-/// The newest migration this service reads or writes columns of.
-const SCHEMA: i64 = 31;
-
 /// Reads the options of the process and serves until told to stop.
 pub async fn run() -> Result<(), StartError> {
     bind(&Args::parse()).await?.run().await
@@ -53,7 +50,7 @@ pub async fn state(args: &Args, chassis: &Chassis) -> Result<State, StartError> 
     let db = pg::Db::connect(&config.database)
         .await
         .map_err(|error| StartError::service("cannot connect to the database", error))?;
-    pg::wait_for_schema(db.pool(), SCHEMA, Instant::now() + args.schema_wait)
+    pg::wait_for_schema(db.pool(), Instant::now() + args.schema_wait)
         .await
         .map_err(|error| StartError::service("the schema is not ready", error))?;
     let operation_run = chassis.upstream("--operation-run-endpoint", &args.operation_run_endpoint)?;

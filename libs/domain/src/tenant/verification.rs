@@ -62,8 +62,19 @@ impl FromStr for VerificationState {
 pub struct Tried {
     /// The type.
     pub policy_type: PolicyType,
-    /// Why it could not be read; `None` when it could.
-    pub refused: Option<String>,
+    /// What came of it.
+    pub finding: Finding,
+}
+
+/// What trying to read one policy type says about the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// It could be read.
+    Readable,
+    /// It could not, for this reason, and asking again would not help.
+    Refused(String),
+    /// The provider was away or asked to wait: nothing is known of it now.
+    Unknown,
 }
 
 /// What is known of a connection after it was tried.
@@ -75,49 +86,74 @@ pub struct Verdict {
     pub reason: Option<String>,
     /// The types it may not read. What it may not read it cannot promote into either: a target is read before it is written.
     pub denied_types: BTreeSet<PolicyType>,
+    /// The types nothing was learned of: what was known of them stays.
+    pub unknown_types: BTreeSet<PolicyType>,
 }
 
 /// The verdict over what was tried. A connection works when any type could be read: that takes a token, and the provider's yes.
-/// Otherwise it failed for the first reason that is not a refusal of one type, such as a rejected credential. `None` when nothing was
-/// tried, which proves nothing.
+/// Otherwise it failed for the first reason that is not a refusal of one type, such as a rejected credential. `None` when nothing is
+/// proved: nothing was tried, or nothing could be read while the provider was away for some of it. An outage is no fault of the
+/// connection, and what was known of it stays.
 pub fn verdict(tried: &[Tried]) -> Option<Verdict> {
-    let denied = |one: &&Tried| one.refused.as_deref() == Some(PERMISSION_DENIED);
-    let denied_types = tried.iter().filter(denied).map(|one| one.policy_type.clone()).collect();
-    if tried.iter().any(|one| one.refused.is_none()) {
-        return Some(Verdict { state: VerificationState::Verified, reason: None, denied_types });
+    let types = |wanted: &dyn Fn(&Finding) -> bool| -> BTreeSet<PolicyType> {
+        tried.iter().filter(|one| wanted(&one.finding)).map(|one| one.policy_type.clone()).collect()
+    };
+    let is_denied = |finding: &Finding| matches!(finding, Finding::Refused(reason) if reason == PERMISSION_DENIED);
+    let (denied_types, unknown_types) = (types(&is_denied), types(&|finding| *finding == Finding::Unknown));
+    if tried.iter().any(|one| one.finding == Finding::Readable) {
+        return Some(Verdict { state: VerificationState::Verified, reason: None, denied_types, unknown_types });
     }
-    let first = tried.iter().find(|one| !denied(one)).or(tried.first())?;
-    Some(Verdict { state: VerificationState::Failed, reason: first.refused.clone(), denied_types })
+    if !unknown_types.is_empty() {
+        return None;
+    }
+    let first = tried.iter().find(|one| !is_denied(&one.finding)).or(tried.first())?;
+    let Finding::Refused(reason) = &first.finding else { return None };
+    Some(Verdict { state: VerificationState::Failed, reason: Some(reason.clone()), denied_types, unknown_types })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn judge(tried: &[(&str, Option<&str>)]) -> Option<(VerificationState, Option<String>, Vec<String>)> {
-        let tried: Vec<Tried> = tried
-            .iter()
-            .map(|(policy_type, refused)| Tried {
-                policy_type: (*policy_type).into(),
-                refused: refused.map(str::to_owned),
-            })
-            .collect();
-        let verdict = verdict(&tried)?;
-        let denied = verdict.denied_types.into_iter().map(|policy_type| policy_type.0).collect();
-        Some((verdict.state, verdict.reason, denied))
+    const DENIED: &str = PERMISSION_DENIED;
+
+    /// State, reason, denied and unknown types of the verdict over findings written as `type` (readable), `type!REASON`
+    /// (refused) and `type?` (unknown).
+    fn judge(tried: &str) -> Option<(VerificationState, Option<String>, String, String)> {
+        let one = |word: &str| match (word.split_once('!'), word.strip_suffix('?')) {
+            (Some((policy_type, reason)), _) => {
+                Tried { policy_type: policy_type.into(), finding: Finding::Refused(reason.to_owned()) }
+            }
+            (None, Some(policy_type)) => Tried { policy_type: policy_type.into(), finding: Finding::Unknown },
+            (None, None) => Tried { policy_type: word.into(), finding: Finding::Readable },
+        };
+        let verdict = verdict(&tried.split_whitespace().map(one).collect::<Vec<_>>())?;
+        let named = |types: BTreeSet<PolicyType>| types.into_iter().map(|one| one.0).collect::<Vec<_>>().join(" ");
+        Some((verdict.state, verdict.reason, named(verdict.denied_types), named(verdict.unknown_types)))
     }
 
     #[test]
     fn one_type_that_can_be_read_verifies_and_denials_are_remembered() {
         use VerificationState::{Failed, Verified};
-        const NO: Option<&str> = Some(PERMISSION_DENIED);
-        const DOWN: Option<&str> = Some("PROVIDER_UNAVAILABLE");
-        let reason = |reason: Option<&str>| reason.map(str::to_owned);
-        assert_eq!(judge(&[]), None);
-        assert_eq!(judge(&[("a", None)]), Some((Verified, None, vec![])));
-        assert_eq!(judge(&[("b", NO), ("a", None), ("c", DOWN)]), Some((Verified, None, vec!["b".into()])));
-        assert_eq!(judge(&[("b", NO), ("a", NO)]), Some((Failed, reason(NO), vec!["a".into(), "b".into()])));
-        assert_eq!(judge(&[("b", NO), ("c", DOWN)]), Some((Failed, reason(DOWN), vec!["b".into()])));
+        let is = |state, reason: &str, denied: &str, unknown: &str| {
+            let reason = (!reason.is_empty()).then(|| reason.to_owned());
+            Some((state, reason, denied.to_owned(), unknown.to_owned()))
+        };
+        assert_eq!(judge(""), None);
+        assert_eq!(judge("a"), is(Verified, "", "", ""));
+        assert_eq!(judge(&format!("b!{DENIED} a c!CONTENT_INVALID")), is(Verified, "", "b", ""));
+        assert_eq!(judge(&format!("b!{DENIED} a!{DENIED}")), is(Failed, DENIED, "a b", ""));
+        let rejected = "PROVIDER_CREDENTIAL_REJECTED";
+        assert_eq!(judge(&format!("b!{DENIED} c!{rejected}")), is(Failed, rejected, "b", ""));
+    }
+
+    #[test]
+    fn an_outage_proves_nothing_against_a_connection() {
+        assert_eq!(judge("a? b?"), None);
+        assert_eq!(judge(&format!("a!{DENIED} b?")), None, "what may be readable was not tried to the end");
+        // What could be read was read, whatever else was away; of that nothing is said.
+        let verified = (VerificationState::Verified, None, "b".to_owned(), "c".to_owned());
+        assert_eq!(judge(&format!("a b!{DENIED} c?")), Some(verified));
     }
 
     #[test]

@@ -110,20 +110,41 @@ pub async fn denied_types(
     Ok(denied.into_iter().map(PolicyType).collect())
 }
 
-/// Writes down what trying the connection proved. False when it is no longer the one in use: then nothing is said of the one that took
-/// its place.
+/// What became of a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concluded {
+    /// It is what is known of the connection now.
+    Written,
+    /// The connection is no longer the one in use: nothing is said of the one that took its place.
+    Replaced,
+    /// Another try that began later was written before: what is known is newer.
+    Overtaken,
+}
+
+/// Writes down what trying the connection proved. `began`: the database's time when the trying began; verdicts are ordered by it,
+/// so that a worker that was away for long never undoes what was found out since.
 pub async fn conclude(
     conn: &mut PgConnection,
     workspace: WorkspaceId,
     tenant: TenantId,
     id: ProviderConnectionId,
+    began: OffsetDateTime,
     verdict: &Verdict,
-) -> Result<bool> {
-    let denied: Vec<&str> = verdict.denied_types.iter().map(PolicyType::as_str).collect();
-    let done = sqlx::query(
-        "UPDATE tenant.provider_connection
-         SET state = $4, state_reason_code = $5, denied_types = $6,
-             verified_at = CASE WHEN $4 = 'verified' THEN clock_timestamp() ELSE verified_at END
+) -> Result<Concluded> {
+    let named = |types: &BTreeSet<PolicyType>| -> Vec<String> { types.iter().map(|one| one.0.clone()).collect() };
+    let is_newest: Option<bool> = sqlx::query_scalar(
+        // One statement: the row is locked by it, so that of two verdicts at once the second sees what the first wrote.
+        "WITH tried AS (
+             UPDATE tenant.provider_connection
+             SET state = $4, state_reason_code = $5, tried_at = $8,
+                 -- Of a type nothing was learned of, what was known stays.
+                 denied_types = ARRAY(SELECT unnest($6::text[])
+                                      UNION (SELECT unnest(denied_types) INTERSECT SELECT unnest($7::text[])) ORDER BY 1),
+                 verified_at = CASE WHEN $4 = 'verified' THEN clock_timestamp() ELSE verified_at END
+             WHERE workspace_id = $1 AND tenant_id = $2 AND id = $3 AND state <> 'disabled'
+               AND (tried_at IS NULL OR tried_at <= $8)
+             RETURNING id)
+         SELECT EXISTS (SELECT FROM tried) FROM tenant.provider_connection
          WHERE workspace_id = $1 AND tenant_id = $2 AND id = $3 AND state <> 'disabled'",
     )
     .bind(workspace.uuid())
@@ -131,10 +152,16 @@ pub async fn conclude(
     .bind(id.uuid())
     .bind(verdict.state.as_str())
     .bind(&verdict.reason)
-    .bind(denied)
-    .execute(conn)
+    .bind(named(&verdict.denied_types))
+    .bind(named(&verdict.unknown_types))
+    .bind(began)
+    .fetch_optional(conn)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(match is_newest {
+        Some(true) => Concluded::Written,
+        Some(false) => Concluded::Overtaken,
+        None => Concluded::Replaced,
+    })
 }
 
 /// Puts the connection in use aside, if there is one.

@@ -31,6 +31,8 @@ struct Book {
     on_behalf: bool,
     down: bool,
     loses_answers: bool,
+    /// The reasons of runs that were given back.
+    released: Vec<String>,
 }
 
 #[derive(Clone, Default)]
@@ -61,6 +63,11 @@ impl FakeRuns {
 
     pub(crate) fn endpoint(&self) -> String {
         self.endpoint.clone()
+    }
+
+    /// Why runs were given back so far; whoever asks gets them at once again, whatever delay was wished.
+    pub(crate) fn released(&self) -> Vec<String> {
+        self.shared.book().released.clone()
     }
 
     /// What was started so far.
@@ -286,6 +293,9 @@ impl OperationRunWorkerService for Shared {
                 if let Some(at) = book.queued.iter().position(|run| types.contains(&run.r#type)) {
                     let mut run = book.queued.remove(at);
                     run.attempt += 1;
+                    for known in book.by_request.values_mut().filter(|known| known.run_id == run.run_id) {
+                        known.attempt = run.attempt;
+                    }
                     run.status = OperationRunStatus::Running.into();
                     let lease = Lease { run_id: run.run_id.clone(), fence: run.attempt.into() };
                     let claimed = ClaimedRun {
@@ -367,8 +377,10 @@ impl OperationRunWorkerService for Shared {
         &self,
         request: Request<ReleaseOperationRunRequest>,
     ) -> Result<Response<ReleaseOperationRunResponse>, Status> {
-        let run_id = request.into_inner().lease.unwrap_or_default().run_id;
+        let request = request.into_inner();
+        let run_id = request.lease.unwrap_or_default().run_id;
         let mut book = self.book();
+        book.released.push(request.reason);
         let run = book.by_request.values().find(|run| run.run_id == run_id).cloned();
         book.queued.extend(run);
         drop(book);

@@ -1,6 +1,7 @@
 //! `provider_connection.verify`, from the request to what rests on it, against the provider's stand-in.
 
 use compare_service::store;
+use compare_service::store::provider_connection::Concluded;
 use domain::tenant::verification::{Verdict, VerificationState};
 use graph_emulator::{Emulator, FaultAction, FaultRule, Running, TenantSpec};
 use pb::compare::{CompareSelection, GeneratePromotionPreflightRequest, Readiness};
@@ -41,6 +42,12 @@ async fn connection(world: &World, workspace_id: &str, tenant_id: &str) -> Provi
 
 fn forbidden(path: &str) -> FaultRule {
     FaultRule::new(FaultAction::Forbidden { message: None }).path(path)
+}
+
+/// The provider is away, and asked to be asked again at once, so that nobody waits.
+fn unavailable() -> FaultRule {
+    let retry_after = Some("0".into());
+    FaultRule::new(FaultAction::Status { status: 503, code: None, message: None, retry_after })
 }
 
 /// A stand-in for a tenant of the provider, and the way to it.
@@ -197,13 +204,14 @@ async fn a_connection_that_was_replaced_meanwhile_says_nothing_of_the_one_in_its
     assert_eq!(ended.failure_summary[0].code, "PROVIDER_CONNECTION_REPLACED");
     assert!(items.iter().all(|item| item.state() == ItemState::Pending));
     // Replaced right before its worker wrote: nothing is written.
-    let verdict = Verdict { state: VerificationState::Verified, reason: None, denied_types: [SCRIPT.into()].into() };
+    let verdict = verdict(VerificationState::Verified, &[SCRIPT]);
     let (workspace, id) = (workspace_id.parse().unwrap(), tenant_id.parse().unwrap());
     let mut tx = world.db().await.workspace(workspace_id.parse().unwrap()).await.unwrap();
     let tried = first.provider_connection_id.parse().unwrap();
-    let is_in_use = store::provider_connection::conclude(&mut tx, workspace, id, tried, &verdict).await.unwrap();
+    let began = store::clock(&mut *tx).await.unwrap();
+    let done = store::provider_connection::conclude(&mut tx, workspace, id, tried, began, &verdict).await.unwrap();
     tx.commit().await.unwrap();
-    assert!(!is_in_use);
+    assert_eq!(done, Concluded::Replaced);
     let present = connection(&world, &workspace_id, &tenant_id).await;
     assert_ne!(present.provider_connection_id, first.provider_connection_id);
     assert_eq!((present.state(), present.denied_policy_types), (ProviderConnectionState::Unverified, vec![]));
@@ -211,6 +219,82 @@ async fn a_connection_that_was_replaced_meanwhile_says_nothing_of_the_one_in_its
     let next = verify(&world, verification(&workspace_id, &tenant_id)).await.unwrap();
     let identities: Vec<_> = world.runs.starts().into_iter().map(|start| start.identity).collect();
     assert!(next.run_id != run.run_id && identities[0] != identities[1]);
+}
+
+fn verdict(state: VerificationState, denied: &[&str]) -> Verdict {
+    let denied_types = denied.iter().map(|one| (*one).into()).collect();
+    Verdict { state, reason: None, denied_types, unknown_types: [].into() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_leaves_what_was_known_of_a_connection() {
+    let world = World::start().await;
+    let tenant = Synced::new(&world).await;
+    let (workspace_id, tenant_id) = (tenant.workspace_id.clone(), tenant.tenant_id.clone());
+    let denies = tenant.emulator.add_fault(forbidden(SCRIPTS));
+    let run = verify(&world, verification(&workspace_id, &tenant_id)).await.unwrap();
+    tenant.ended(&run.run_id).await;
+    let known = connection(&world, &workspace_id, &tenant_id).await;
+    assert_eq!(
+        (known.state(), known.denied_policy_types.as_slice()),
+        (ProviderConnectionState::Verified, [SCRIPT.into()].as_slice())
+    );
+
+    // Whatever could prove something is away: the run is given back, and in the end says what it could not find out.
+    tenant.emulator.remove_faults(Some(denies));
+    // Its pace allows one call a second, so it is not left to be asked again and again.
+    let denies = tenant.emulator.add_fault(forbidden("/identity"));
+    let outage = tenant.emulator.add_fault(unavailable());
+    let run = verify(&world, verification(&workspace_id, &tenant_id)).await.unwrap();
+    let (_, items) = tenant.ended(&run.run_id).await;
+    let (refused, unknown): (Vec<_>, Vec<_>) = items.iter().partition(|item| item.state() == ItemState::Failed);
+    assert!(refused.iter().all(|item| item.reason == "PROVIDER_PERMISSION_DENIED") && !refused.is_empty());
+    assert!(unknown.len() > 20);
+    for item in unknown {
+        assert_eq!((item.state(), item.reason.as_str()), (ItemState::Skipped, "PROVIDER_UNAVAILABLE"), "{item:?}");
+    }
+    assert_eq!(world.runs.released(), ["PROVIDER_UNAVAILABLE", "PROVIDER_UNAVAILABLE"]);
+    assert_eq!(connection(&world, &workspace_id, &tenant_id).await, known, "nothing was proved");
+
+    // Only what was denied before is away: the rest verifies, and the denial stays known.
+    tenant.emulator.remove_faults(Some(outage));
+    tenant.emulator.remove_faults(Some(denies));
+    tenant.emulator.add_fault(unavailable().path(SCRIPTS));
+    let run = verify(&world, verification(&workspace_id, &tenant_id)).await.unwrap();
+    tenant.ended(&run.run_id).await;
+    let after = connection(&world, &workspace_id, &tenant_id).await;
+    assert_eq!((after.state(), &after.denied_policy_types), (known.state(), &known.denied_policy_types));
+    assert!(after.verify_time != known.verify_time, "it was verified again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_verifications_the_one_that_began_later_stands() {
+    let world = World::start().await;
+    let tenant = Synced::new(&world).await;
+    let (workspace, id) = (tenant.workspace_id.parse().unwrap(), tenant.tenant_id.parse().unwrap());
+    let tried =
+        connection(&world, &tenant.workspace_id, &tenant.tenant_id).await.provider_connection_id.parse().unwrap();
+    let db = world.db().await;
+    let first = store::clock(db.pool()).await.unwrap();
+    let second = store::clock(db.pool()).await.unwrap();
+    let conclude = async |began, verdict: &Verdict| {
+        let mut tx = db.workspace(tenant.workspace_id.parse().unwrap()).await.unwrap();
+        let done = store::provider_connection::conclude(&mut tx, workspace, id, tried, began, verdict).await.unwrap();
+        tx.commit().await.unwrap();
+        done
+    };
+    let verified = verdict(VerificationState::Verified, &[]);
+    assert_eq!(conclude(second, &verified).await, Concluded::Written);
+    // A worker that slept through it comes back with what it found before.
+    let failed = Verdict {
+        reason: Some("PROVIDER_CREDENTIAL_REJECTED".into()),
+        ..verdict(VerificationState::Failed, &[SCRIPT])
+    };
+    assert_eq!(conclude(first, &failed).await, Concluded::Overtaken);
+    let known = connection(&world, &tenant.workspace_id, &tenant.tenant_id).await;
+    assert_eq!((known.state(), known.denied_policy_types.len()), (ProviderConnectionState::Verified, 0));
+    // Written again by the same attempt, after an answer that was lost: the same.
+    assert_eq!(conclude(second, &verified).await, Concluded::Written);
 }
 
 #[tokio::test(flavor = "multi_thread")]
