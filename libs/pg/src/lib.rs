@@ -17,5 +17,7 @@ mod settings;
 pub use db::{Begin, Db, Tx};
 pub use epoch::epoch;
 pub use failure::{Failure, failure};
-pub use migration::{MigrationFailed, SchemaNotReady, migrate, newest_schema, schema_version, wait_for_schema};
+pub use migration::{
+    MigrationFailed, SchemaNotReady, migrate, missing_migrations, newest_schema, schema_version, wait_for_schema,
+};
 pub use settings::Settings;

@@ -1,5 +1,6 @@
 //! The embedded migrations: applying them, and waiting until somebody has.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -26,22 +27,32 @@ pub enum MigrationFailed {
     Apply(#[source] MigrateError),
 }
 
+/// Missing versions that an error names; of more it says how many.
+const MOST_NAMED: usize = 8;
+
 /// The schema a service needs did not appear in time.
 #[derive(Debug, thiserror::Error)]
-#[error("the database schema is at version {found:?}, this program needs {needed}: run the migrations")]
+#[error("migrations this program knows are not applied ({}): run them", list(missing))]
 pub struct SchemaNotReady {
-    /// Newest applied version; `None`: none, or the database could not be asked.
-    pub found: Option<i64>,
-    /// What was asked for.
-    pub needed: i64,
+    /// Versions that are not applied, in order. All of them when the database could not be asked.
+    pub missing: Vec<i64>,
     /// Why the database could not be asked the last time, if so.
     #[source]
     pub source: Option<sqlx::Error>,
 }
 
+/// As the files are named.
+fn list(versions: &[i64]) -> String {
+    let named: Vec<String> = versions.iter().take(MOST_NAMED).map(|version| format!("{version:04}")).collect();
+    match versions.len().saturating_sub(MOST_NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
 /// The newest version this program brings along.
 pub fn newest_schema() -> i64 {
-    EMBEDDED.iter().map(|migration| migration.version).max().unwrap_or(0)
+    known().max().unwrap_or(0)
 }
 
 /// Names the embedded set (FNV-1a over the checksums of all): a template database made of another set is not reused.
@@ -91,19 +102,54 @@ fn is_absent(error: &sqlx::Error) -> bool {
     matches!(code.as_deref(), Some("42P01" | "3F000")) || failure(error) == Failure::PermissionDenied
 }
 
-/// Waits until version `at_least` is applied, asking every 100 ms and at least once; a server that is not up yet counts as
-/// "not yet". One question is bounded by the pool's own limits. Returns the version found. A service calls it before it
-/// binds, so that it never serves against an old schema.
-pub async fn wait_for_schema(pool: &PgPool, at_least: i64, deadline: Instant) -> Result<i64, SchemaNotReady> {
+/// Versions this program brings along that are not applied, in order. Numbers may land out of order, so that the newest says
+/// nothing of those before it. Any service role may ask.
+pub async fn missing_migrations(pool: &PgPool) -> Result<Vec<i64>, sqlx::Error> {
+    let asked = sqlx::query_scalar("SELECT version FROM migration.applied WHERE success").fetch_all(pool).await;
+    let applied: BTreeSet<i64> = match asked {
+        Err(error) if is_absent(&error) => BTreeSet::new(),
+        answer => answer?.into_iter().collect(),
+    };
+    Ok(known().filter(|version| !applied.contains(version)).collect())
+}
+
+fn known() -> impl Iterator<Item = i64> {
+    EMBEDDED.iter().map(|migration| migration.version)
+}
+
+/// Waits until every migration this program brings along is applied, asking every 100 ms and at least once; those of a newer
+/// release do not matter, and a server that is not up yet counts as "not yet". What is missing is logged when it changes. One
+/// question is bounded by the pool's own limits. A service calls it before it binds, so that it never serves against an old
+/// schema.
+pub async fn wait_for_schema(pool: &PgPool, deadline: Instant) -> Result<(), SchemaNotReady> {
+    let mut told = None;
     loop {
-        let (found, source) = match schema_version(pool).await {
-            Ok(Some(version)) if version >= at_least => return Ok(version),
-            Ok(found) => (found, None),
-            Err(error) => (None, Some(error)),
+        let (missing, source) = match missing_migrations(pool).await {
+            Ok(missing) if missing.is_empty() => return Ok(()),
+            Ok(missing) => (missing, None),
+            Err(error) => (known().collect(), Some(error)),
         };
         if Instant::now() >= deadline {
-            return Err(SchemaNotReady { found, needed: at_least, source });
+            return Err(SchemaNotReady { missing, source });
+        }
+        if told.as_ref() != Some(&missing) {
+            tracing::info!(missing = list(&missing), "waiting for migrations to be applied");
+            told = Some(missing);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_migrations_are_named_as_their_files_are() {
+        assert_eq!(list(&[18]), "0018");
+        let many: Vec<i64> = (1..=10).collect();
+        assert_eq!(list(&many), "0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008 and 2 more");
+        let said = SchemaNotReady { missing: vec![18, 41], source: None }.to_string();
+        assert_eq!(said, "migrations this program knows are not applied (0018, 0041): run them");
     }
 }

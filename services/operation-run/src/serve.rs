@@ -37,7 +37,7 @@ pub async fn bind(chassis: &Chassis, args: &Args) -> Result<server::Bound, Start
     let database = pg::Settings::new(args.database_url.expose(), NAME).max_connections(args.database_connections);
     let db =
         pg::Db::connect(&database).await.map_err(|error| StartError::service("cannot connect to PostgreSQL", error))?;
-    pg::wait_for_schema(db.pool(), pg::newest_schema(), Instant::now() + args.schema_wait)
+    pg::wait_for_schema(db.pool(), Instant::now() + args.schema_wait)
         .await
         .map_err(|error| StartError::service("the database is not ready", error))?;
 

@@ -65,7 +65,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         .await
         .map_err(|error| StartError::service("cannot connect to the database (--database-url)", error))?;
     // Access facts are read from its views: before they are there, everybody would be a stranger.
-    pg::wait_for_schema(database.pool(), pg::newest_schema(), Instant::now() + config.schema_wait)
+    pg::wait_for_schema(database.pool(), Instant::now() + config.schema_wait)
         .await
         .map_err(|error| StartError::service("the schema is not ready", error))?;
     let app = App {
