@@ -61,7 +61,9 @@ pub async fn watch(
             let nothing = Stage::Snapshots { ready: VecDeque::new(), completed_after: None, completed_left: 0 };
             // From this moment on, exactly: what ended before it is in the count already.
             let mut tx = runs.db.begin(pg::Begin::workspace(workspace.uuid()).snapshot()).await?;
-            let now = store::run_event::snapshot(&mut tx).await?;
+            let (now, log) = store::run_event::snapshot(&mut tx).await?;
+            tx.commit().await?;
+            store::run_event::make_durable(&mut *runs.db.plain().await?, &log).await?;
             (nothing, Position::before(now.xmin), Some(now))
         }
         Resume::After(cursor, snapshot) => (Stage::Live, cursor, snapshot),

@@ -121,7 +121,7 @@ async fn begin(
     visibility: &Visibility,
 ) -> Result<(Stage, Position, Option<Snapshot>)> {
     let mut tx = runs.db.begin(pg::Begin::workspace(workspace.uuid()).snapshot()).await?;
-    let snapshot = store::run_event::snapshot(&mut tx).await?;
+    let (snapshot, log) = store::run_event::snapshot(&mut tx).await?;
     let (active, completed_too) = match filter {
         Filter::Run(id) => (store::run::find(&mut tx, *id).await?.into_iter().collect(), false),
         Filter::Matching(wanted) => {
@@ -133,6 +133,7 @@ async fn begin(
         }
     };
     tx.commit().await?;
+    store::run_event::make_durable(&mut *runs.db.plain().await?, &log).await?;
     let completed_left = if completed_too { MOST_COMPLETED } else { 0 };
     let stage = Stage::Snapshots { ready: active, completed_after: None, completed_left };
     Ok((stage, Position::before(snapshot.xmin), Some(snapshot)))

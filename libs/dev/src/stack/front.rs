@@ -45,7 +45,7 @@ impl Front {
         self.address
     }
 
-    /// Whether what the server says is lost on the way.
+    /// Whether what the server says is lost on the way; a connection that lost something stays mute until it is cut.
     pub fn swallow_replies(&self, yes: bool) {
         self.swallow.store(yes, Ordering::SeqCst);
     }
@@ -63,12 +63,15 @@ async fn hand_through(client: TcpStream, server: SocketAddr, swallow: Arc<Atomic
     let (mut from_server, mut to_server) = server.into_split();
     let back = async {
         let mut buffer = vec![0; 16 << 10];
+        let mut lost = false;
         loop {
             let number = from_server.read(&mut buffer).await?;
             if number == 0 {
                 return Ok(());
             }
-            if !swallow.load(Ordering::SeqCst) {
+            // A connection that has lost something delivers nothing after it: no network leaves a hole in a stream.
+            lost |= swallow.load(Ordering::SeqCst);
+            if !lost {
                 to_client.write_all(&buffer[..number]).await?;
             }
         }

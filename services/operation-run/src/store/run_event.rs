@@ -53,8 +53,10 @@ impl EventRow {
 #[derive(Debug)]
 pub struct Tail {
     pub events: Vec<Event>,
-    /// Everything up to it has been read and is final.
+    /// Everything up to it has been read and is final: the last event, or where the reading began.
     pub head: Position,
+    /// The oldest transaction that was still running.
+    pub horizon: i64,
     /// Whether transactions are still writing that hold back what was written after them.
     pub held_back: bool,
 }
@@ -118,12 +120,10 @@ pub async fn tail(connection: &mut PgConnection, after: Position, limit: i64) ->
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     let (xmin, held_back) = (first.xmin, first.xmax > first.xmin);
     let rows: Vec<EventRow> = rows.into_iter().filter_map(TailRow::event).collect();
-    let full = i64::try_from(rows.len()).is_ok_and(|read| read >= limit);
-    let head = match rows.last() {
-        Some(last) if full => Position { xid: last.xid, seq: last.seq },
-        _ => Position::before(xmin),
-    };
-    Ok(Tail { events: rows.into_iter().filter_map(readable).collect(), head, held_back })
+    // Not `before(xmin)`, although nothing lies in between: transactions that ended without a trace on disk are forgotten by a
+    // server that is killed, and it gives their numbers to others, whose events would lie before a head that ran ahead.
+    let head = rows.last().map_or(after, |last| Position { xid: last.xid, seq: last.seq });
+    Ok(Tail { events: rows.into_iter().filter_map(readable).collect(), head, horizon: xmin, held_back })
 }
 
 /// One bad row must not stop everybody's stream: it is told loudly and passed over.
@@ -137,12 +137,20 @@ fn readable(row: EventRow) -> Option<Event> {
     }
 }
 
-/// Where new events begin: nothing that is written from now on lies before it.
-pub async fn horizon(connection: &mut PgConnection) -> Result<Position> {
-    let xmin: i64 = sqlx::query_scalar("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-        .fetch_one(connection)
-        .await?;
-    Ok(Position::before(xmin))
+/// Where new events begin: the newest final event that is kept, or where the kept ones begin. Nothing that is written from now on
+/// lies before it.
+pub async fn newest(connection: &mut PgConnection) -> Result<Position> {
+    let newest: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT xid::text::bigint, seq FROM operation.run_event
+         WHERE run_event.xid < pg_snapshot_xmin(pg_current_snapshot())
+         ORDER BY run_event.xid DESC, run_event.seq DESC LIMIT 1",
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    match newest {
+        Some((xid, seq)) => Ok(Position { xid, seq }),
+        None => floor(connection).await,
+    }
 }
 
 /// Events of a workspace (or of one run of it) after a position and up to another, in order, at most `limit`.
@@ -189,12 +197,36 @@ pub async fn floor(connection: &mut PgConnection) -> Result<Position> {
     Ok(Position { xid, seq })
 }
 
-/// The moment that a transaction sees.
-pub async fn snapshot(connection: &mut PgConnection) -> Result<Snapshot> {
-    let text: String = sqlx::query_scalar("SELECT pg_current_snapshot()::text").fetch_one(connection).await?;
-    Ok(text.parse().map_err(|source: crate::watch::position::NotASnapshot| {
+/// A place in the write-ahead log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogPosition(String);
+
+/// The moment that a transaction sees, and a place in the log behind the end of everything it has seen end: before the moment is
+/// relied on, [`make_durable`] that far.
+pub async fn snapshot(connection: &mut PgConnection) -> Result<(Snapshot, LogPosition)> {
+    let (text, log): (String, String) =
+        sqlx::query_as("SELECT pg_current_snapshot()::text, pg_current_wal_insert_lsn()::text")
+            .fetch_one(connection)
+            .await?;
+    let snapshot = text.parse().map_err(|source: crate::watch::position::NotASnapshot| {
         UnreadableRow::new("pg_current_snapshot()", &text, source)
-    })?)
+    })?;
+    Ok((snapshot, LogPosition(log)))
+}
+
+/// Sees to it that the log is on disk up to this place. What commits waits for that by itself; a transaction that was rolled
+/// back, or wrote nothing, does not. A server that is killed at that moment has never heard of it and gives its number to
+/// another one, which a snapshot that saw the first one end would take for seen. Not within a transaction.
+pub async fn make_durable(connection: &mut PgConnection, log: &LogPosition) -> Result<()> {
+    let durable: bool = sqlx::query_scalar("SELECT pg_current_wal_flush_lsn() >= $1::pg_lsn")
+        .bind(&log.0)
+        .fetch_one(&mut *connection)
+        .await?;
+    if !durable {
+        // A commit that leaves something behind takes with it all that lies before it.
+        sqlx::query("SELECT pg_logical_emit_message(true, 'tenantatlas', '')").execute(connection).await?;
+    }
+    Ok(())
 }
 
 /// Where the event with this revision of the run is, and which transaction wrote it; `None` when it is no longer kept.

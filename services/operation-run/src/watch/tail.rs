@@ -9,7 +9,6 @@ use sqlx::PgConnection;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::feed::{Event, EventKind};
-use super::position::Position;
 use crate::Runs;
 use crate::error::Result;
 use crate::metrics;
@@ -57,19 +56,19 @@ async fn follow(runs: &Runs, db: &pg::Db, readiness: &Readiness, failures: &mut 
     if runs.feed.epoch().is_some_and(|before| before != epoch) {
         tracing::error!("the database's history is another one: open watches have to begin anew");
     }
-    runs.feed.begin(epoch, store::run_event::horizon(&mut connection).await?);
+    runs.feed.begin(epoch, store::run_event::newest(&mut connection).await?);
     readiness.set(true);
     if std::mem::take(failures) > 0 {
         tracing::info!("new events are read again");
     }
-    let (mut pause, mut continuity, mut progress) = (BUSY, Continuity::default(), Progress::new(runs.feed.head()));
+    let (mut pause, mut continuity, mut progress) = (BUSY, Continuity::default(), Progress::new(0));
     loop {
         let look = store::run_event::tail(&mut connection, runs.feed.head(), BATCH);
         let Ok(tail) = timeout(LOOK_TIMEOUT, look).await else { return Err(sqlx::Error::PoolTimedOut.into()) };
         let tail = tail?;
         let (read, claimable) = (tail.events.len(), tail.events.iter().any(|event| is_claimable(event.kind)));
         continuity.check(&tail.events);
-        progress.check(tail.head, tail.held_back);
+        progress.check(tail.horizon, tail.held_back);
         runs.feed.extend(tail.events, tail.head);
         metrics::EVENTS_IN_MEMORY.record(runs.feed.len() as u64, &[]);
         if claimable {
@@ -114,26 +113,26 @@ impl Continuity {
 /// A transaction that writes for long holds back everything written after it, of all of the cluster's databases.
 #[derive(Debug)]
 struct Progress {
-    head: Position,
+    horizon: i64,
     since: Instant,
     told: bool,
 }
 
 impl Progress {
-    fn new(head: Position) -> Self {
-        Self { head, since: Instant::now(), told: false }
+    fn new(horizon: i64) -> Self {
+        Self { horizon, since: Instant::now(), told: false }
     }
 
-    fn check(&mut self, head: Position, held_back: bool) {
-        if head > self.head || !held_back {
-            *self = Self::new(head);
+    fn check(&mut self, horizon: i64, held_back: bool) {
+        if horizon > self.horizon || !held_back {
+            *self = Self::new(horizon);
         }
         let held_back_for = self.since.elapsed();
         metrics::HELD_BACK.record(held_back_for.as_secs_f64(), &[]);
         if held_back_for > HELD_BACK_TOO_LONG && !self.told {
             self.told = true;
             tracing::warn!(
-                xid = head.xid,
+                xid = horizon,
                 "a transaction has been writing for long and holds watches back: see pg_stat_activity.backend_xid"
             );
         }
