@@ -19,15 +19,21 @@ const ROOMS: &[Room] = &[
     Room { name: "pg", ours: &[], never: &["tonic", "domain"] },
     Room { name: "server", ours: &["pb", "pg", "domain"], never: &["graph"] },
     Room { name: "worker", ours: &["pb", "server", "domain"], never: &["graph"] },
+    // Writing items to a tenant, whoever's run it is. Rows and requests are the services'.
+    Room {
+        name: "apply",
+        ours: &["domain", "graph", "pb", "server", "worker"],
+        never: &["compare-service", "promotion-service", "operation-run-service"],
+    },
     Room {
         name: "compare-service",
-        ours: &["domain", "pb", "pg", "server", "worker", "graph"],
+        ours: &["domain", "pb", "pg", "server", "worker", "graph", "apply"],
         never: &["promotion-service", "operation-run-service"],
     },
     Room {
         name: "promotion-service",
         // pg for the access facts alone: it owns no table.
-        ours: &["domain", "pb", "pg", "server", "worker", "graph"],
+        ours: &["domain", "pb", "pg", "server", "worker", "graph", "apply"],
         never: &["compare-service", "operation-run-service"],
     },
     // Monitoring cannot call the provider because it does not link to it.

@@ -2,7 +2,7 @@
 //!
 //! - [`execute_promotion`]: from a confirmed preflight to one queued run
 //! - [`watch_promotion_runs`]: runs, live
-//! - [`promote`]: the worker, item by item: gather, decide, act, verify
+//! - [`promote`]: the worker: what `apply` does item by item, with the content of one tenant, for another
 
 mod app;
 mod brief;

@@ -8,8 +8,8 @@ use pb::tenant::GetProviderConnectionRequest;
 use tonic::Code;
 
 use super::patience::patiently;
-use super::trouble::Trouble;
 use crate::app::App;
+use apply::Trouble;
 
 /// Names a page; a tenant may have many thousand groups.
 const PAGE_SIZE: i32 = 5000;

@@ -1,29 +1,14 @@
 //! Whether the two tenants of a promotion are still good for one: they were when it was started, and it may have waited since.
 
+use apply::{Refusal, Trouble};
 use domain::preflight::ReasonCode;
 use pb::tenant::{
     BatchEvaluateOperabilityRequest, OperabilityCheck, OperabilityLane, OperabilityOutcome, OperabilityQuestion,
 };
 
 use super::patience::patiently;
-use super::trouble::Trouble;
 use crate::app::App;
 use crate::brief::Brief;
-
-/// Why nothing more may be begun.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
-    /// Stable, as a preflight has it.
-    reason: &'static str,
-    /// For people.
-    message: String,
-}
-
-impl From<&Refusal> for Trouble {
-    fn from(refusal: &Refusal) -> Self {
-        Self::blocked(refusal.reason, refusal.message.clone())
-    }
-}
 
 /// Asks the authority about both tenants as they are now. The source first: it is what the subjects come from.
 pub(super) async fn recheck(app: &App, brief: &Brief) -> Result<Result<(), Refusal>, Trouble> {

@@ -15,7 +15,7 @@ const MOST_MESSAGE_CHARS: usize = 1000;
 
 /// What became of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Done {
+pub(crate) struct Done {
     state: ItemState,
     effect: Option<ItemEffect>,
     reason: Cow<'static, str>,
@@ -26,7 +26,7 @@ pub(super) struct Done {
 
 impl Done {
     /// The target is as wanted, by our doing or already.
-    pub(super) fn succeeded(effect: ItemEffect, external_id: ExternalId, receipt: Option<Receipt>) -> Self {
+    pub(crate) fn succeeded(effect: ItemEffect, external_id: ExternalId, receipt: Option<Receipt>) -> Self {
         Self {
             state: ItemState::Succeeded,
             effect: Some(effect),
@@ -38,12 +38,12 @@ impl Done {
     }
 
     /// Left alone.
-    pub(super) fn skipped(reason: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn skipped(reason: &'static str, message: impl Into<String>) -> Self {
         Self::without_effect(ItemState::Skipped, reason, message)
     }
 
     /// Tried and refused.
-    pub(super) fn failed(reason: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+    pub(crate) fn failed(reason: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self::without_effect(ItemState::Failed, reason, message)
     }
 
@@ -55,12 +55,12 @@ impl Done {
     }
 
     /// The object that stands in the target now, if the item succeeded.
-    pub(super) fn external_id(&self) -> Option<&ExternalId> {
+    pub(crate) fn external_id(&self) -> Option<&ExternalId> {
         self.external_id.as_ref()
     }
 
     /// As operation-run-service takes it.
-    pub(super) fn to_outcome(&self, ordinal: i32) -> Result<ItemOutcome, Failure> {
+    pub(crate) fn to_outcome(&self, ordinal: i32) -> Result<ItemOutcome, Failure> {
         let receipt = self.external_id.as_ref().map(|external_id| {
             to_struct(&json!({
                 "external_id": external_id,

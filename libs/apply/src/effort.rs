@@ -9,7 +9,7 @@ const MOST: u32 = 30;
 
 /// The writes of one item in one attempt.
 #[derive(Debug, Default)]
-pub(super) struct Effort {
+pub(crate) struct Effort {
     writes: u32,
     in_vain: u32,
     /// The target before the last write.
@@ -18,7 +18,7 @@ pub(super) struct Effort {
 
 impl Effort {
     /// Whether to write once more, the target being as it is now.
-    pub(super) fn allows_another(&mut self, now: &TargetNow) -> bool {
+    pub(crate) fn allows_another(&mut self, now: &TargetNow) -> bool {
         let seen = Some((now.expected.clone(), now.matches.clone()));
         if self.before != seen {
             self.in_vain = 0;

@@ -10,7 +10,7 @@ use worker::WorkError;
 
 /// Something that went wrong outside of a decision.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub enum Trouble {
     /// The run cannot be worked on at all; its open items are skipped for this reason.
     Blocked {
         /// Stable, UPPER_SNAKE.
@@ -32,16 +32,18 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    pub(super) fn blocked(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    /// The run cannot be worked on at all.
+    pub fn blocked(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::Blocked { reason, message: message.into() }
     }
 
-    pub(super) fn item(reason: &'static str, message: impl Into<String>) -> Self {
+    /// This item fails.
+    pub fn item(reason: &'static str, message: impl Into<String>) -> Self {
         Self::Item { reason: reason.into(), message: message.into() }
     }
 
     /// Another service did not do what an item needs. What does not pass by itself is the item's own trouble.
-    pub(super) fn of_item(status: &Status) -> Self {
+    pub fn of_item(status: &Status) -> Self {
         match is_passing(status) {
             true => Self::Run(WorkError::Away(told(status))),
             false => Self::Item {
@@ -52,7 +54,7 @@ impl Trouble {
     }
 
     /// Another service did not do what the run needs.
-    pub(super) fn of_run(status: &Status) -> Self {
+    pub fn of_run(status: &Status) -> Self {
         match is_passing(status) {
             true => Self::Run(WorkError::Away(told(status))),
             false => Self::Run(WorkError::Failed(told(status))),
@@ -84,7 +86,7 @@ impl From<GraphError> for Trouble {
 }
 
 /// Whether the provider may answer otherwise in a while.
-pub(super) fn is_passing_provider(error: &GraphError) -> bool {
+pub(crate) fn is_passing_provider(error: &GraphError) -> bool {
     // A named location or group that was just made is not seen at once by those who refer to it.
     error.is_transient() || error.reason_code == "PROVIDER_REFERENCE_NOT_VISIBLE_YET"
 }
