@@ -24,5 +24,6 @@ pub mod confirmation;
 pub mod operability;
 pub mod plan;
 pub mod preflight;
+pub mod restore;
 pub mod run;
 pub mod tenant;

@@ -10,10 +10,10 @@
 //! - [`evidence`]: what is known of either side
 //! - [`reason`]: why a subject is not ready, with sentences for operators
 
-mod dependency;
+pub(crate) mod dependency;
 pub mod evidence;
 mod fingerprint;
-mod judge;
+pub(crate) mod judge;
 pub mod reason;
 
 use std::collections::BTreeMap;

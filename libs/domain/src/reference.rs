@@ -14,6 +14,8 @@ use crate::identity::{folded_name, name_in_key};
 #[derive(Debug, Clone, Default)]
 pub struct NameTable {
     kinds: BTreeMap<PolicyType, KindNames>,
+    /// See [`NameTable::keeping_ids`].
+    keeps_ids: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -48,6 +50,29 @@ impl NameTable {
     /// Says of an object that it may be gone. It still counts as a namesake, and nothing is mapped to it.
     pub fn doubt(&mut self, kind: impl Into<PolicyType>, id: &str) {
         self.kinds.entry(kind.into()).or_default().doubted.insert(id_key(id));
+    }
+
+    /// The table of a tenant that its own content is written back to: an id means there what it meant when the content was read,
+    /// so that references keep theirs. Only what is known to be gone is looked for by the name it had.
+    pub fn keeping_ids(self) -> Self {
+        Self { keeps_ids: true, ..self }
+    }
+
+    /// Adds the name of an object that is gone, as references to it carry it: they still mean that name, and nothing is mapped to
+    /// the old id. What is there keeps its own name.
+    pub fn recall(&mut self, kind: impl Into<PolicyType>, id: &str, name: &str, display_name: &str) {
+        let names = self.kinds.entry(kind.into()).or_default();
+        let key = id_key(id);
+        if !names.holds(&key) {
+            names.label_of.insert(key.clone(), display_name.trim().to_owned());
+            names.name_of.insert(key, name.to_owned());
+        }
+    }
+
+    /// Whether an object is known to be gone: its name is recalled, and nothing more.
+    pub fn is_recalled(&self, kind: &str, id: &str) -> bool {
+        let key = id_key(id);
+        self.kinds.get(kind).is_some_and(|names| names.name_of.contains_key(&key) && !names.holds(&key))
     }
 
     fn is_doubted(&self, kind: &str, id: &str) -> bool {
@@ -86,6 +111,11 @@ impl NameTable {
             .map(String::as_str)
     }
 
+    /// True when the name belongs to several objects, so that it does not say which one is meant.
+    pub fn is_shared(&self, kind: &str, name: &str) -> bool {
+        self.ids(kind, name).nth(1).is_some()
+    }
+
     /// True when the name belongs to exactly one object.
     pub fn is_unique(&self, kind: &str, name: &str) -> bool {
         self.ids(kind, name).take(2).count() == 1
@@ -94,6 +124,14 @@ impl NameTable {
     /// How many objects of a kind are known.
     pub fn count(&self, kind: &str) -> usize {
         self.kinds.get(kind).map_or(0, |names| names.name_of.len())
+    }
+}
+
+impl KindNames {
+    /// Whether the object is there, and not only its name.
+    fn holds(&self, key: &str) -> bool {
+        let ids = self.name_of.get(key).and_then(|name| self.ids_of.get(name));
+        ids.is_some_and(|ids| ids.contains_key(key))
     }
 }
 
@@ -153,6 +191,9 @@ impl Reference {
     /// # Errors
     /// Why there is none; a name that is not unique on either side is never guessed at.
     pub fn target_id<'t>(&'t self, target: &'t NameTable) -> Result<&'t str, MappingFault> {
+        if target.keeps_ids && !target.is_recalled(self.kind.as_str(), &self.id) {
+            return Ok(&self.id);
+        }
         let name = match (self.standing, &self.name) {
             (Standing::Fixed, _) => return Ok(&self.id),
             (Standing::Named, Some(name)) => name,
@@ -206,6 +247,29 @@ mod tests {
         assert_eq!(reference(Standing::Named).target_id(&target), Err(MappingFault::MissingInTarget));
         target.insert("group", "T-2", "Pilot");
         assert_eq!(reference(Standing::Named).target_id(&target), Err(MappingFault::AmbiguousInTarget));
+    }
+
+    #[test]
+    fn written_back_to_its_own_tenant_a_reference_keeps_its_id_unless_that_is_gone() {
+        let mut names = NameTable::new();
+        names.insert("group", "1", "Pilot");
+        names.insert("group", "2", "Pilot");
+        let names = names.keeping_ids();
+        for standing in [Standing::Fixed, Standing::Named, Standing::Ambiguous, Standing::Unresolved] {
+            assert_eq!(reference(standing).target_id(&names), Ok("1"), "{standing:?}");
+        }
+
+        let mut names = NameTable::new().keeping_ids();
+        names.recall("group", "1", "pilot", "Pilot");
+        assert!(names.is_recalled("group", "1") && !names.is_shared("group", "pilot"));
+        assert_eq!(names.name("group", "1"), Some("pilot"), "what is gone still has its name");
+        assert_eq!(reference(Standing::Named).target_id(&names), Err(MappingFault::MissingInTarget));
+        names.insert("group", "7", "Pilot");
+        assert_eq!(reference(Standing::Named).target_id(&names), Ok("7"), "made anew under another id");
+        names.recall("group", "7", "another", "Another");
+        assert_eq!(names.name("group", "7"), Some("pilot"), "what is there is not recalled");
+        names.insert("group", "8", "Pilot");
+        assert_eq!(reference(Standing::Named).target_id(&names), Err(MappingFault::AmbiguousInTarget));
     }
 
     #[test]

@@ -52,6 +52,11 @@ pub mod tenantatlas {
             tonic::include_proto!("tenantatlas.promotion.v1");
         }
     }
+    pub mod restore {
+        pub mod v1 {
+            tonic::include_proto!("tenantatlas.restore.v1");
+        }
+    }
     pub mod tenant {
         pub mod v1 {
             tonic::include_proto!("tenantatlas.tenant.v1");
@@ -73,5 +78,6 @@ pub use tenantatlas::inventory::v1 as inventory;
 pub use tenantatlas::notification::v1 as notification;
 pub use tenantatlas::operation::v1 as operation;
 pub use tenantatlas::promotion::v1 as promotion;
+pub use tenantatlas::restore::v1 as restore;
 pub use tenantatlas::tenant::v1 as tenant;
 pub use tenantatlas::workspace::v1 as workspace;

@@ -18,6 +18,7 @@ pub use evidence::EvidenceAge;
 pub use export_compare::{ExportFormat, export_compare};
 pub use generate_promotion_preflight::{PreflightAsked, PreflightPage, generate_promotion_preflight};
 pub use preview_compare::{CompareAsked, ComparePage, preview_compare};
+pub(crate) use preview_compare::{has_changed, page_of};
 
 use std::collections::BTreeSet;
 

@@ -34,12 +34,23 @@ pub struct Args {
     /// Runs worked on at once.
     #[arg(long, env = "TENANTATLAS_WORKER_RUNS", default_value_t = 4)]
     pub worker_runs: usize,
+    /// Items of one restore worked on at once.
+    #[arg(long, env = "TENANTATLAS_WORKER_ITEMS", default_value_t = 4)]
+    pub worker_items: usize,
     /// Whether this process also starts the backups that are due.
     #[arg(long, env = "TENANTATLAS_SCHEDULER", action = clap::ArgAction::Set, default_value_t = true)]
     pub scheduler: bool,
     /// Longest time one request to the provider may take.
     #[arg(long, env = "TENANTATLAS_PROVIDER_TIMEOUT", value_parser = duration, default_value = "60s")]
     pub provider_timeout: Duration,
+    /// Overrides how long a tenant is watched before an object that was not found after a write of unknown outcome is believed
+    /// to be absent. By default it depends on the type: 30 s for Intune, 90 s for Entra.
+    #[arg(long, env = "TENANTATLAS_PROVIDER_SETTLE", value_parser = duration)]
+    pub provider_settle: Option<Duration>,
+    /// How long a restore waits before it is taken up again when the provider was away; doubled with every attempt, of which
+    /// there are six before the items it was away for fail.
+    #[arg(long, env = "TENANTATLAS_PROVIDER_POSTPONE", value_parser = duration, default_value = "5s")]
+    pub provider_postpone: Duration,
 
     /// What provider connections may be.
     #[command(flatten)]
@@ -73,6 +84,9 @@ impl Args {
         }
         if self.worker_runs == 0 || self.worker_runs > 50 {
             return Err(ConfigError::new("--worker-runs", "must be between 1 and 50"));
+        }
+        if self.worker_items == 0 || self.worker_items > 50 {
+            return Err(ConfigError::new("--worker-items", "must be between 1 and 50"));
         }
         if self.provider_timeout.is_zero() {
             return Err(ConfigError::new("--provider-timeout", "must be more than zero"));

@@ -68,5 +68,5 @@ async fn sync(
 }
 
 fn item(collection: &Collection) -> NewItem {
-    NewItem { policy_type: collection.key().to_owned(), label: collection.label().to_owned() }
+    NewItem::of_type(collection.key(), collection.label())
 }

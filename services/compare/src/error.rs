@@ -63,6 +63,37 @@ pub enum Error {
     /// The schedule was changed by somebody else.
     #[error("the backup schedule was changed since: read it again")]
     BackupScheduleChanged,
+    /// The set is being made.
+    #[error("the backup set is being made: wait for its run")]
+    BackupSetInProgress,
+    /// Content goes back to the tenant it was read from, and to no other.
+    #[error(
+        "a policy version of the selection was read from another tenant: content is restored to its own tenant only"
+    )]
+    PolicyVersionOfAnotherTenant,
+    /// Of one object, one version is restored.
+    #[error("two policy versions of the selection are of one object: choose one of them")]
+    PolicyChosenTwice,
+    /// More policies are chosen than one restore takes.
+    #[error("one restore takes {most} policies: narrow the selection")]
+    TooManyPolicies {
+        /// How many one restore takes.
+        most: usize,
+    },
+    /// Evidence changed between two pages of a restore's preview.
+    #[error("the preview has changed since the first page: start again without page_token")]
+    RestorePreviewChanged,
+    /// Evidence changed since what was confirmed.
+    #[error(
+        "the evidence or the selection has changed since this preview; preview the restore again and confirm what it says now"
+    )]
+    RestorePreviewStale,
+    /// Every policy is as captured, or blocked.
+    #[error("no policy of this selection is to be created or updated")]
+    NothingToRestore,
+    /// What was confirmed is not what would be restored.
+    #[error(transparent)]
+    RestoreNotConfirmed(#[from] domain::restore::ConfirmationMismatch),
     /// There is nothing to retry.
     #[error("the backup set has everything that was selected: there is nothing to retry")]
     BackupSetComplete,
@@ -124,6 +155,21 @@ impl From<Error> for Failure {
                 .with("version", version.to_string()),
             Error::BackupScheduleArchived => gate("BACKUP_SCHEDULE_ARCHIVED", "backup_schedule_id", message),
             Error::BackupScheduleChanged => Failure::aborted("BACKUP_SCHEDULE_CHANGED", message),
+            Error::BackupSetInProgress => gate("BACKUP_SET_IN_PROGRESS", "backup_set_id", message),
+            Error::PolicyVersionOfAnotherTenant => {
+                gate("POLICY_VERSION_OF_ANOTHER_TENANT", "policy_version_ids", message)
+            }
+            Error::PolicyChosenTwice => gate("POLICY_CHOSEN_TWICE", "policy_version_ids", message),
+            Error::TooManyPolicies { most } => {
+                gate("TOO_MANY_POLICIES", "selection", message).with("most", most.to_string())
+            }
+            Error::RestorePreviewChanged => Failure::aborted("RESTORE_PREVIEW_CHANGED", message),
+            Error::RestorePreviewStale => Failure::failed_precondition("RESTORE_PREVIEW_STALE", message),
+            Error::NothingToRestore => Failure::failed_precondition("NOTHING_TO_RESTORE", message),
+            Error::RestoreNotConfirmed(mismatch) => {
+                let fields: Vec<_> = mismatch.0.iter().map(|field| field.as_str()).collect();
+                Failure::failed_precondition("CONFIRMATION_MISMATCH", message).with("fields", fields.join(","))
+            }
             Error::BackupSetComplete => gate("BACKUP_SET_COMPLETE", "backup_set_id", message),
             Error::SameTenant => Failure::new(Category::InvalidArgument, "SAME_TENANT", message),
             Error::SubjectAmbiguous => gate("SUBJECT_AMBIGUOUS", "subject_key", message),

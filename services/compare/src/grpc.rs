@@ -7,6 +7,7 @@ mod backup;
 mod compare;
 mod directory;
 mod inventory;
+mod restore;
 mod tenant;
 mod workspace;
 
@@ -36,6 +37,7 @@ impl Api {
         use pb::compare::compare_service_server::CompareServiceServer;
         use pb::directory::directory_service_server::DirectoryServiceServer;
         use pb::inventory::inventory_service_server::InventoryServiceServer;
+        use pb::restore::restore_service_server::RestoreServiceServer;
         use pb::tenant::tenant_service_server::TenantServiceServer;
         use pb::workspace::workspace_service_server::WorkspaceServiceServer;
         macro_rules! limited {
@@ -55,5 +57,6 @@ impl Api {
             .add(limited!(CompareServiceServer))
             .add(limited!(DirectoryServiceServer))
             .add(limited!(BackupServiceServer))
+            .add(limited!(RestoreServiceServer))
     }
 }

@@ -10,6 +10,7 @@ mod list_policy_versions;
 mod list_reference_names;
 mod sync_inventory;
 
+pub(crate) use capture_pre_image::keep_pre_image;
 pub use capture_pre_image::{CapturePreImage, capture_pre_image};
 pub use get_inventory_coverage::{TypeCoverage, get_inventory_coverage};
 pub use get_inventory_item::get_inventory_item;

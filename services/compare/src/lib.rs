@@ -4,7 +4,7 @@
 //! A request travels: [`grpc`] parses it once → a use case ([`workspace`], [`tenant`], [`inventory`], [`directory`], [`compare`]) authorises
 //! ([`state`]), reads and writes through [`store`], and lets `domain` decide → [`grpc::convert`] makes the answer.
 //! Beside the server, [`handlers`] work on runs: `inventory.sync` in [`sync`], the directory's caches in [`directory`],
-//! `provider_connection.verify` in [`verify`]. They alone call the provider.
+//! `provider_connection.verify` in [`verify`], backups in [`backup`], `restore.execute` in [`restore`]. They alone call the provider.
 
 pub mod answered;
 pub mod audit;
@@ -19,6 +19,7 @@ mod handlers;
 pub mod identity;
 pub mod inventory;
 pub mod names;
+pub mod restore;
 pub mod serve;
 mod start_reading;
 pub mod state;

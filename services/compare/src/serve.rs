@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use apply::Pace;
 use clap::Parser as _;
 use graph::{Provider, Settings};
 use server::{AccessReader, Bound, Chassis, StartError};
@@ -38,7 +39,9 @@ pub async fn start(args: &Args, chassis: &Chassis) -> Result<Bound, StartError> 
     if args.worker {
         let settings = Settings { timeout: args.provider_timeout, ..Settings::default() };
         let provider = Provider::new(settings, args.provider.clone());
-        let handlers = handlers(&state, &provider);
+        let pace =
+            Pace { items_at_once: args.worker_items, settle: args.provider_settle, postpone: args.provider_postpone };
+        let handlers = handlers(&state, &provider, pace, &chassis.drain_token());
         worker::start(chassis, state.operation_runs.upstream(), args.worker_runs, handlers)?;
     }
     chassis.bind(Api::new(state).services(chassis.limits())).await

@@ -16,6 +16,7 @@ pub mod onboarding;
 pub mod policy_version;
 pub mod provider_connection;
 pub mod request;
+pub mod restore;
 pub mod selected_tenant;
 pub mod subject;
 pub mod sync;

@@ -38,8 +38,7 @@ pub(crate) fn refer(rule: &ReferenceRule, value: &Value, path: &str, names: &Nam
     let (standing, name, display_name) = match (fixed, names.name(kind, id)) {
         (Some(fixed), _) => (Standing::Fixed, Some(folded_name(fixed)), fixed),
         (None, Some(name)) => {
-            let unique = names.is_unique(kind, name);
-            let standing = if unique { Standing::Named } else { Standing::Ambiguous };
+            let standing = if names.is_shared(kind, name) { Standing::Ambiguous } else { Standing::Named };
             (standing, Some(name.to_owned()), names.display_name(kind, id).unwrap_or(name))
         }
         (None, None) => (Standing::Unresolved, None, id),

@@ -30,6 +30,8 @@ pub enum Action {
     PromoteFrom,
     /// Promote another tenant's content into it.
     PromoteInto,
+    /// Write captured content of its own back to it.
+    RestoreContent,
     /// Put it aside.
     Archive,
     /// Bring it back.
@@ -38,7 +40,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, in the order in which a surface shows them.
-    pub const ALL: [Action; 12] = [
+    pub const ALL: [Action; 13] = [
         Action::Select,
         Action::StartOnboarding,
         Action::ResumeOnboarding,
@@ -49,6 +51,7 @@ impl Action {
         Action::SyncInventory,
         Action::PromoteFrom,
         Action::PromoteInto,
+        Action::RestoreContent,
         Action::Archive,
         Action::Restore,
     ];
@@ -66,6 +69,7 @@ impl Action {
             Action::SyncInventory => "sync_inventory",
             Action::PromoteFrom => "promote_from",
             Action::PromoteInto => "promote_into",
+            Action::RestoreContent => "restore_content",
             Action::Archive => "archive",
             Action::Restore => "restore",
         }
@@ -84,6 +88,7 @@ impl Action {
             Action::SyncInventory => "Sync inventory",
             Action::PromoteFrom => "Promote from this tenant",
             Action::PromoteInto => "Promote into this tenant",
+            Action::RestoreContent => "Restore policies",
             Action::Archive => "Archive",
             Action::Restore => "Restore",
         }
@@ -102,6 +107,7 @@ impl Action {
             Action::SyncInventory => (Lane::TenantBound, Question::InventorySync),
             Action::PromoteFrom => (Lane::TenantBound, Question::PromotionSource),
             Action::PromoteInto => (Lane::TenantBound, Question::PromotionTarget),
+            Action::RestoreContent => (Lane::TenantBound, Question::ContentRestore),
             Action::Archive => (Lane::TenantBound, Question::Archive),
             Action::Restore => (Lane::TenantBound, Question::Restore),
         }
@@ -110,7 +116,7 @@ impl Action {
     /// Whether it takes an explicit confirmation.
     pub const fn is_confirmed(self) -> bool {
         match self {
-            Action::Archive | Action::Restore | Action::PromoteInto => true,
+            Action::Archive | Action::Restore | Action::PromoteInto | Action::RestoreContent => true,
             Action::Select
             | Action::StartOnboarding
             | Action::ResumeOnboarding

@@ -94,11 +94,13 @@ pub enum Question {
     PromotionSource,
     /// May content be promoted into it?
     PromotionTarget,
+    /// May captured content of its own be restored to it?
+    ContentRestore,
 }
 
 impl Question {
     /// Every question.
-    pub const ALL: [Question; 16] = [
+    pub const ALL: [Question; 17] = [
         Question::SelectorEligibility,
         Question::RememberedContextValidity,
         Question::AdministrativeDiscoverability,
@@ -115,6 +117,7 @@ impl Question {
         Question::InventorySync,
         Question::PromotionSource,
         Question::PromotionTarget,
+        Question::ContentRestore,
     ];
 
     /// The name in tables and logs.
@@ -136,6 +139,7 @@ impl Question {
             Question::InventorySync => "inventory_sync",
             Question::PromotionSource => "promotion_source",
             Question::PromotionTarget => "promotion_target",
+            Question::ContentRestore => "content_restore",
         }
     }
 
@@ -148,9 +152,11 @@ impl Question {
             Question::AdministrativeDiscoverability => &[Lane::Administrative],
             Question::TenantBoundViewability => &[Lane::TenantBound],
             Question::CanonicalRecordViewability => &[Lane::CanonicalRecord],
-            Question::Archive | Question::Restore | Question::StartOnboarding | Question::InventorySync => {
-                &[Lane::Administrative, Lane::TenantBound]
-            }
+            Question::Archive
+            | Question::Restore
+            | Question::StartOnboarding
+            | Question::InventorySync
+            | Question::ContentRestore => &[Lane::Administrative, Lane::TenantBound],
             Question::ResumeOnboarding
             | Question::CancelOnboarding
             | Question::ProviderConnectionChange
@@ -179,6 +185,7 @@ impl Question {
                 vec![on_tenant(Capability::ProviderConnectionManage)]
             }
             Question::InventorySync => vec![on_tenant(Capability::TenantInventorySync)],
+            Question::ContentRestore => vec![on_tenant(Capability::TenantRestoreExecute)],
             Question::PromotionSource => {
                 vec![Need::InWorkspace(Capability::WorkspaceBaselinesView), on_tenant(Capability::TenantView)]
             }

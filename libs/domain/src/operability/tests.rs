@@ -166,6 +166,7 @@ fn archive_restore_and_resume_onboarding_are_offered_lifecycle_safe_and_capabili
         "sync_inventory",
         "promote_from",
         "promote_into",
+        "restore_content",
         "archive",
     ];
     assert_eq!(offered(Lifecycle::Active, OWNER), active);

@@ -17,7 +17,10 @@ use crate::reference::Reference;
 pub(super) fn settle(evidence: &Evidence<'_>, candidates: &mut [Candidate<'_>]) {
     let needs: Vec<Vec<Option<SubjectKey>>> =
         candidates.iter().map(|candidate| candidate.needs.iter().map(|need| needed_key(need)).collect()).collect();
-    let ready = ready_keys(candidates, &needs);
+    let keys: Vec<&SubjectKey> = candidates.iter().map(|candidate| candidate.subject.subject_key).collect();
+    let could_be_ready =
+        |position: usize| candidates[position].reasons.is_empty() && candidates[position].promotable.is_some();
+    let ready = ready_keys(&keys, could_be_ready, &needs);
     let promoted: BTreeSet<SubjectKey> =
         candidates.iter().map(|candidate| candidate.subject.subject_key.clone()).collect();
     for (candidate, keys) in candidates.iter_mut().zip(needs) {
@@ -40,27 +43,30 @@ fn was_read(evidence: &Evidence<'_>, need: &Reference) -> bool {
     coverage.is_some_and(|coverage| matches!(coverage.state, CoverageState::Observed | CoverageState::Partial))
 }
 
-fn needed_key(need: &Reference) -> Option<SubjectKey> {
+/// The subject that a reference waits for; a reference without a name waits for nobody who could come.
+pub(crate) fn needed_key(need: &Reference) -> Option<SubjectKey> {
     let name = need.name.clone()?;
     Some(ReferenceName { kind: need.kind.clone(), name }.subject_key())
 }
 
-/// The keys of all subjects that are ready, starting from those that need nothing.
-fn ready_keys(candidates: &[Candidate<'_>], needs: &[Vec<Option<SubjectKey>>]) -> BTreeSet<SubjectKey> {
+/// The keys of all subjects that are ready, starting from those that need nothing; `keys` and `needs` go side by side.
+pub(crate) fn ready_keys(
+    keys: &[&SubjectKey],
+    could_be_ready: impl Fn(usize) -> bool,
+    needs: &[Vec<Option<SubjectKey>>],
+) -> BTreeSet<SubjectKey> {
     let mut needed_by: BTreeMap<&SubjectKey, Vec<usize>> = BTreeMap::new();
     let mut open: Vec<usize> = needs.iter().map(Vec::len).collect();
-    for (position, keys) in needs.iter().enumerate() {
-        for key in keys.iter().flatten() {
+    for (position, needed) in needs.iter().enumerate() {
+        for key in needed.iter().flatten() {
             needed_by.entry(key).or_default().push(position);
         }
     }
-    let could_be_ready =
-        |position: usize| candidates[position].reasons.is_empty() && candidates[position].promotable.is_some();
     let mut free: Vec<usize> =
-        (0..candidates.len()).filter(|position| open[*position] == 0 && could_be_ready(*position)).collect();
+        (0..keys.len()).filter(|position| open[*position] == 0 && could_be_ready(*position)).collect();
     let mut ready = BTreeSet::new();
     while let Some(position) = free.pop() {
-        let key = candidates[position].subject.subject_key;
+        let key = keys[position];
         ready.insert(key.clone());
         for dependant in needed_by.get(key).into_iter().flatten() {
             open[*dependant] -= 1;

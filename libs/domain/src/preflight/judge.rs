@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use time::{Duration, OffsetDateTime};
 
 use super::evidence::{Captured, Coverage, CoverageState, Side};
 use super::reason::{Reason, ReasonCode, mapping_fault, span};
@@ -165,19 +166,26 @@ fn judge_age(
     }
 }
 
-/// Why what is known of a type cannot be relied on.
 fn distrust(evidence: &Evidence<'_>, coverage: Option<Coverage>, label: &str) -> Option<String> {
+    distrusted(coverage, label, evidence.staleness_limit, evidence.now)
+}
+
+/// Why what is known of a type cannot be relied on.
+pub(crate) fn distrusted(
+    coverage: Option<Coverage>,
+    label: &str,
+    staleness_limit: Duration,
+    now: OffsetDateTime,
+) -> Option<String> {
     let Some(coverage) = coverage else {
         return Some(format!("Objects of type {label} have never been read."));
     };
     match coverage.state {
         CoverageState::Denied => Some(format!("The provider did not let us read objects of type {label}.")),
         CoverageState::Failed => Some(format!("The last reading of objects of type {label} failed.")),
-        CoverageState::Observed | CoverageState::Partial => {
-            coverage.is_older_than(evidence.staleness_limit, evidence.now).then(|| {
-                format!("Objects of type {label} were last read more than {} ago.", span(evidence.staleness_limit))
-            })
-        }
+        CoverageState::Observed | CoverageState::Partial => coverage
+            .is_older_than(staleness_limit, now)
+            .then(|| format!("Objects of type {label} were last read more than {} ago.", span(staleness_limit))),
     }
 }
 
@@ -385,7 +393,7 @@ fn judge_name(evidence: &Evidence<'_>, kind: &PolicyType, reasons: &mut BTreeSet
 }
 
 /// What a type is called; its key when nobody knows it.
-pub(super) fn label(contract: Option<&Contract>, policy_type: &PolicyType) -> String {
+pub(crate) fn label(contract: Option<&Contract>, policy_type: &PolicyType) -> String {
     match (contract, policy_type.as_str()) {
         (Some(contract), _) => contract.label.clone(),
         (None, PolicyType::GROUP) => "group".to_owned(),
@@ -396,7 +404,7 @@ pub(super) fn label(contract: Option<&Contract>, policy_type: &PolicyType) -> St
 }
 
 /// The first few paths, in brackets.
-fn shown(paths: &[String]) -> String {
+pub(crate) fn shown(paths: &[String]) -> String {
     const SHOWN: usize = 3;
     match paths {
         [] => String::new(),

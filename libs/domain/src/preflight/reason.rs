@@ -110,13 +110,13 @@ pub struct Reason {
 }
 
 impl Reason {
-    pub(super) fn new(code: ReasonCode, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: ReasonCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 }
 
 /// The code for a reference of this kind without a counterpart.
-pub(super) fn unmapped(kind: &PolicyType) -> ReasonCode {
+pub(crate) fn unmapped(kind: &PolicyType) -> ReasonCode {
     match kind.as_str() {
         PolicyType::GROUP => ReasonCode::UnmappedGroup,
         PolicyType::ASSIGNMENT_FILTER => ReasonCode::UnmappedAssignmentFilter,
@@ -182,7 +182,7 @@ fn missing_in_target(label: &str, name: &str) -> String {
 }
 
 /// A label in the middle of a sentence: `Assignment filter` loses its capital, `ADMX policy` keeps it.
-fn in_sentence(label: &str) -> String {
+pub(crate) fn in_sentence(label: &str) -> String {
     let mut chars = label.chars();
     match (chars.next(), chars.next()) {
         (Some(first), Some(second)) if second.is_lowercase() => {
@@ -193,7 +193,7 @@ fn in_sentence(label: &str) -> String {
 }
 
 /// A length of time as people say it, rounded down to its largest unit.
-pub(super) fn span(duration: Duration) -> String {
+pub(crate) fn span(duration: Duration) -> String {
     let (count, unit) = match duration.whole_seconds() {
         seconds if seconds >= 2 * 86_400 => (seconds / 86_400, "day"),
         seconds if seconds >= 2 * 3_600 => (seconds / 3_600, "hour"),

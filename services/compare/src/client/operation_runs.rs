@@ -47,10 +47,22 @@ pub struct NewRun {
 /// One item of a run.
 #[derive(Debug, Clone)]
 pub struct NewItem {
-    /// Its key, and its policy type.
+    /// Which one it is; unique within the run.
+    pub key: String,
+    /// Its policy type.
     pub policy_type: String,
     /// Its name for people.
     pub label: String,
+    /// What its turn needs; no content.
+    pub plan: Option<serde_json::Value>,
+}
+
+impl NewItem {
+    /// A policy type as a whole.
+    pub fn of_type(policy_type: impl Into<String>, label: impl Into<String>) -> Self {
+        let policy_type = policy_type.into();
+        Self { key: policy_type.clone(), policy_type, label: label.into(), plan: None }
+    }
 }
 
 impl OperationRuns {
@@ -124,11 +136,13 @@ impl OperationRuns {
 }
 
 async fn send(mut client: Client, run: NewRun) -> Result<Started, Failure> {
-    let items = run.items.into_iter().map(|item| NewRunItem {
-        key: item.policy_type.clone(),
-        label: item.label,
-        policy_type: item.policy_type,
-        plan: None,
+    let items = run.items.into_iter().map(|item| {
+        Ok::<_, Failure>(NewRunItem {
+            key: item.key,
+            label: item.label,
+            policy_type: item.policy_type,
+            plan: item.plan.as_ref().map(to_struct).transpose()?,
+        })
     });
     let request = StartOperationRunRequest {
         request_id: run.request_id.to_string(),
@@ -138,7 +152,7 @@ async fn send(mut client: Client, run: NewRun) -> Result<Started, Failure> {
         related_tenant_ids: Vec::new(),
         identity: run.identity.as_bytes().to_vec(),
         context: Some(to_struct(&run.context)?),
-        items: items.collect(),
+        items: items.collect::<Result<_, _>>()?,
         request_digest: run.request_digest.as_bytes().to_vec(),
     };
     let answer = client.start_operation_run(request).await.map_err(Failure::from_upstream)?;

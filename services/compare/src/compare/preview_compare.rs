@@ -70,12 +70,12 @@ pub async fn preview_compare(state: &State, caller: &Caller, asked: &CompareAske
 }
 
 /// Whether a further page is asked for of something that is no longer.
-pub(super) fn has_changed(page: &Page<After>, fingerprint: Hash) -> bool {
+pub(crate) fn has_changed(page: &Page<After>, fingerprint: Hash) -> bool {
     page.after.as_ref().is_some_and(|(first, ..)| *first != fingerprint.to_string())
 }
 
 /// One page out of everything, which is sorted by `key`, and the token of the next.
-pub(super) fn page_of<T>(
+pub(crate) fn page_of<T>(
     page: &Page<After>,
     fingerprint: Hash,
     all: impl Iterator<Item = T>,

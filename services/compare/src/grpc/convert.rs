@@ -6,6 +6,7 @@ pub mod directory;
 pub mod inventory;
 pub mod onboarding;
 pub mod operability;
+pub mod restore;
 pub mod tenant;
 pub mod workspace;
 

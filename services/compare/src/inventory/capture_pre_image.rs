@@ -31,6 +31,11 @@ pub struct CapturePreImage {
 /// is, so that a worker that starts over leaves one pre-image and not two.
 pub async fn capture_pre_image(state: &State, caller: &Caller, request: &CapturePreImage) -> Result<PolicyVersion> {
     caller.require_service(SERVICES)?;
+    keep_pre_image(state, request).await
+}
+
+/// The same, for a worker of this service.
+pub(crate) async fn keep_pre_image(state: &State, request: &CapturePreImage) -> Result<PolicyVersion> {
     let CapturePreImage { place, content, run_id } = request;
     let (workspace, tenant, policy_type) = (place.workspace_id, place.tenant_id, place.policy_type.as_str());
     let contract = state

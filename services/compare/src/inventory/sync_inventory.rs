@@ -60,7 +60,7 @@ pub(crate) fn items(registry: &Registry, wanted: &BTreeSet<PolicyType>) -> Vec<N
         .filter(|contract| {
             wanted.is_empty() || wanted.contains(&contract.policy_type) || along.contains(contract.policy_type.as_str())
         })
-        .map(|contract| NewItem { policy_type: contract.policy_type.0.clone(), label: contract.label.clone() })
+        .map(|contract| NewItem::of_type(&contract.policy_type.0, &contract.label))
         .collect()
 }
 

@@ -18,6 +18,9 @@ pub enum NotConnected {
     /// There is no such tenant any more.
     #[error("the tenant does not exist any more")]
     Gone,
+    /// Nothing says any more how its provider is reached.
+    #[error("the tenant has no provider connection any more; set one and try again")]
+    ConnectionMissing,
     /// What is said cannot be used.
     #[error("the tenant's provider connection cannot be used: {0}")]
     ConnectionInvalid(String),
@@ -29,6 +32,7 @@ impl NotConnected {
         match self {
             Self::NotOperable(denied) => denied.reason.as_str(),
             Self::Gone => "TENANT_GONE",
+            Self::ConnectionMissing => "PROVIDER_CONNECTION_MISSING",
             Self::ConnectionInvalid(_) => "PROVIDER_CONNECTION_INVALID",
         }
     }
@@ -64,6 +68,20 @@ pub async fn connect_named(
     let Some(connection) = connection else { return Ok(Err(NotConnected::Gone)) };
     let opened = open(provider, &connection).map_err(NotConnected::ConnectionInvalid);
     Ok(opened.map(|client| (client, connection.id)))
+}
+
+/// The way back to the provider of a tenant that a run was started in, whatever became of the tenant since: what was begun is
+/// finished, and what may still be begun is asked at each item.
+pub async fn reconnect(
+    state: &State,
+    provider: &Provider,
+    scope: Scope,
+) -> Result<std::result::Result<Client, NotConnected>> {
+    let mut tx = state.db.workspace(scope.workspace_id.uuid()).await?;
+    let connection = store::provider_connection::find(&mut tx, scope.workspace_id, scope.tenant_id).await?;
+    drop(tx);
+    let Some(connection) = connection else { return Ok(Err(NotConnected::ConnectionMissing)) };
+    Ok(open(provider, &connection).map_err(NotConnected::ConnectionInvalid))
 }
 
 fn open(

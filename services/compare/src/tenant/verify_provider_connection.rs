@@ -42,7 +42,7 @@ pub async fn verify_provider_connection(
         items: state
             .registry
             .iter()
-            .map(|contract| NewItem { policy_type: contract.policy_type.0.clone(), label: contract.label.clone() })
+            .map(|contract| NewItem::of_type(&contract.policy_type.0, &contract.label))
             .collect(),
     };
     start_gated(state, caller, run, question).await

@@ -176,7 +176,7 @@ async fn archive_restore_and_resume_onboarding_remain_lifecycle_safe_and_capabil
             let outcome = action.outcome.as_ref().unwrap();
             assert_eq!(outcome.allowed(), outcome.reason.is_empty() && outcome.guidance.is_empty(), "{action:?}");
             assert!(outcome.missing_capability.is_empty(), "an owner lacks nothing");
-            let confirmed = ["archive", "restore", "promote_into"].contains(&action.action.as_str());
+            let confirmed = ["archive", "restore", "promote_into", "restore_content"].contains(&action.action.as_str());
             assert_eq!(action.requires_confirmation, confirmed, "{}", action.action);
         }
         // Who lacks the capability is told that, whatever the state.

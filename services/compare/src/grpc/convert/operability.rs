@@ -45,6 +45,7 @@ pub fn parse_question(field: &str, value: i32) -> Result<Question, Failure> {
         Wire::InventorySync => Ok(Question::InventorySync),
         Wire::PromotionSource => Ok(Question::PromotionSource),
         Wire::PromotionTarget => Ok(Question::PromotionTarget),
+        Wire::ContentRestore => Ok(Question::ContentRestore),
         Wire::Unspecified => Err(Failure::invalid_argument(field, "is required")),
     }
 }
