@@ -10,6 +10,7 @@ mod cancel;
 mod demo_data;
 mod hidden_is_absent;
 mod mtls;
+mod restore;
 mod roundtrip;
 mod secrets;
 mod spec_148;

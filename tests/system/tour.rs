@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
 use dev::persona::Persona;
+use pb::inventory::{ListInventoryItemsRequest, ListPolicyVersionsRequest};
 use serde_json::Value;
 use system_tests::story::Story;
 
@@ -52,6 +53,7 @@ async fn the_tour_of_the_readme_works_as_it_is_printed() -> Result<()> {
     assert_details_are_decoded(&hidden, "NOT_FOUND");
 
     a_disabled_action_says_what_would_help_and_forcing_it_is_refused(&shell, &tour)?;
+    a_restore_is_previewed(&story, &mut shell, &tour).await?;
     an_onboarding_says_what_is_left_to_do(&mut shell, &tour)?;
     details_of_other_errors_are_decoded(&shell)?;
     every_server_says_what_it_serves(&shell)
@@ -78,6 +80,27 @@ fn a_disabled_action_says_what_would_help_and_forcing_it_is_refused(shell: &Shel
     let forced = shell.run_to_failure(tour.step("/SyncInventory"))?;
     assert!(forced.contains("Code: PermissionDenied"), "{forced}");
     assert_details_are_decoded(&forced, "CAPABILITY_MISSING");
+    Ok(())
+}
+
+async fn a_restore_is_previewed(story: &Story, shell: &mut Shell, tour: &Tour) -> Result<()> {
+    let (workspace_id, tenant_id) = (story.scene.workspace_id.clone(), story.scene.target.tenant_id.clone());
+    let policy_type = "deviceManagementScript".to_owned();
+    let request = ListInventoryItemsRequest {
+        workspace_id: workspace_id.clone(),
+        tenant_id: tenant_id.clone(),
+        policy_types: vec![policy_type.clone()],
+        ..Default::default()
+    };
+    let items = story.manager.inventory().list_inventory_items(request).await?.into_inner().items;
+    let external_id = items.first().context("the demo's target has a script")?.external_id.clone();
+    let request = ListPolicyVersionsRequest { workspace_id, tenant_id, policy_type, external_id, ..Default::default() };
+    let versions = story.manager.inventory().list_policy_versions(request).await?.into_inner().versions;
+    shell.set("VERSION", &versions.last().context("it has a version")?.policy_version_id);
+    let preview = shell.run_for_json(tour.step("/PreviewRestore"))?;
+    // Nobody has synced since the promotion: as far as is known, it is as it was.
+    assert_eq!((&preview["counts"]["unchanged"], &preview["counts"]["update"]), (&1.into(), &0.into()), "{preview}");
+    assert_eq!(preview["operability"]["allowed"], true, "{preview}");
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use pb::inventory::inventory_service_client::InventoryServiceClient;
 use pb::operation::operation_run_service_client::OperationRunServiceClient;
 use pb::operation::operation_run_worker_service_client::OperationRunWorkerServiceClient;
 use pb::promotion::promotion_service_client::PromotionServiceClient;
+use pb::restore::restore_service_client::RestoreServiceClient;
 use pb::tenant::tenant_service_client::TenantServiceClient;
 use pb::workspace::workspace_service_client::WorkspaceServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -123,6 +124,11 @@ impl Session {
     /// DirectoryService.
     pub fn directory(&self) -> DirectoryServiceClient<Carrier> {
         DirectoryServiceClient::with_interceptor(self.compare.clone(), self.bearer.clone())
+    }
+
+    /// RestoreService.
+    pub fn restores(&self) -> RestoreServiceClient<Carrier> {
+        RestoreServiceClient::with_interceptor(self.compare.clone(), self.bearer.clone())
     }
 
     /// BackupService.

@@ -1,4 +1,8 @@
-//! `cargo dev demo`: the main job as a person would do it, from compare to the end of the run, and the proof that it held.
+//! `cargo dev demo`: the main job as a person would do it, from compare to the end of the run, and the proof that it held. Then what
+//! keeps a tenant safe afterwards: a backup that its schedule started, a run that was stopped, a restore.
+
+mod aftercare;
+mod portal;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -80,7 +84,9 @@ async fn play(scene: &Scene) -> Result<()> {
     prove_promoted(&manager, &preflight, &after, &run).await?;
 
     heading("Execute again");
-    prove_nothing_ready(&manager, &selection).await
+    prove_nothing_ready(&manager, &selection).await?;
+
+    aftercare::play(scene, &manager).await
 }
 
 fn heading(text: &str) {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use pb::audit::{AuditEvent, ListAuditEventsRequest};
 use pb::compare::{
     CompareSelection, GeneratePromotionPreflightRequest, GeneratePromotionPreflightResponse, PreflightSubject,
     PreviewCompareRequest, PreviewCompareResponse,
@@ -14,6 +15,10 @@ use pb::operation::{
 };
 use pb::promotion::{ExecutePromotionRequest, ExecutePromotionResponse, PromotionConfirmation};
 use pb::promotion::{WatchPromotionRunsRequest, watch_promotion_runs_response::Message};
+use pb::restore::{
+    ExecuteRestoreRequest, ExecuteRestoreResponse, PreviewRestoreRequest, PreviewRestoreResponse, RestoreConfirmation,
+    RestorePolicy, RestoreSelection,
+};
 use pb::tenant::{RegisterTenantRequest, SetProviderConnectionRequest, Tenant};
 use pb::workspace::{CreateWorkspaceRequest, SetTenantRoleRequest, SetWorkspaceMemberRequest, Workspace};
 use tokio::time::{Instant, sleep};
@@ -255,6 +260,63 @@ pub async fn execute(
         confirmation: Some(confirmation(selection, preflight)),
     };
     Ok(session.promotion().execute_promotion(request).await?.into_inner())
+}
+
+/// A whole restore preview: the first page's answer with the policies of all pages.
+pub async fn restore_preview(
+    session: &Session,
+    selection: &RestoreSelection,
+) -> Result<PreviewRestoreResponse, tonic::Status> {
+    let mut policies: Vec<RestorePolicy> = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = PreviewRestoreRequest {
+            selection: Some(selection.clone()),
+            page_size: 1000,
+            page_token,
+            ..Default::default()
+        };
+        let mut page = session.restores().preview_restore(request).await?.into_inner();
+        policies.append(&mut page.policies);
+        if page.next_page_token.is_empty() {
+            page.policies = policies;
+            return Ok(page);
+        }
+        page_token = std::mem::take(&mut page.next_page_token);
+    }
+}
+
+/// Restores what a preview shows as to be created or updated, as a person who has read it would confirm.
+pub async fn restore(
+    session: &Session,
+    selection: &RestoreSelection,
+    preview: &PreviewRestoreResponse,
+) -> Result<ExecuteRestoreResponse, tonic::Status> {
+    let counts = preview.counts.unwrap_or_default();
+    let request = ExecuteRestoreRequest {
+        request_id: request_id(),
+        selection: Some(selection.clone()),
+        preview_fingerprint: preview.fingerprint.clone(),
+        confirmation: Some(RestoreConfirmation {
+            tenant_id: selection.tenant_id.clone(),
+            create_count: counts.create,
+            update_count: counts.update,
+            blocked_count: counts.blocked,
+        }),
+    };
+    Ok(session.restores().execute_restore(request).await?.into_inner())
+}
+
+/// What the audit trail has of a run, oldest first.
+pub async fn audit_of_run(session: &Session, workspace_id: &str, run_id: &str) -> Result<Vec<AuditEvent>> {
+    let request = ListAuditEventsRequest {
+        workspace_id: workspace_id.to_owned(),
+        run_id: run_id.to_owned(),
+        ..Default::default()
+    };
+    let mut events = session.audit().list_audit_events(request).await?.into_inner().events;
+    events.reverse();
+    Ok(events)
 }
 
 /// Follows a promotion run live to its end, resuming whenever the stream is cut, and shows every state to `seen`.

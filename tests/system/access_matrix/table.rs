@@ -437,6 +437,23 @@ pub(super) const ROWS: &[Row] = &[
         HIDDEN,
         HIDDEN,
     ),
+    // RestoreService
+    detail(
+        "tenantatlas.restore.v1.RestoreService/PreviewRestore",
+        r#"{"selection": {"workspace_id": "$workspace", "tenant_id": "$source", "backup_set": {"backup_set_id": "$set"}}}"#,
+        ".N Noooo UoN",
+        HIDDEN,
+        HIDDEN,
+    ),
+    detail(
+        "tenantatlas.restore.v1.RestoreService/ExecuteRestore",
+        r#"{"request_id": "$new", "preview_fingerprint": "not the one that there is",
+            "selection": {"workspace_id": "$workspace", "tenant_id": "$source", "backup_set": {"backup_set_id": "$set"}},
+            "confirmation": {"tenant_id": "$source", "create_count": 1, "update_count": 0, "blocked_count": 0}}"#,
+        ".N NCCff UfN",
+        ".N NCCNN UNN",
+        HIDDEN,
+    ),
     // CompareService
     row("tenantatlas.compare.v1.CompareService/PreviewCompare", r#"{"selection": $selection}"#, ".N Noooo UoN", HIDDEN),
     detail(

@@ -132,6 +132,7 @@ impl Shared<'_> {
     pub(super) fn compare(&self, replica: usize, runs: &str, tenants: &[EmulatedTenant]) -> Result<Recipe> {
         let mut recipe = self.service("compare-service", replica)?;
         recipe.env.insert("TENANTATLAS_OPERATION_RUN_ENDPOINT".into(), runs.to_owned());
+        self.set_writes(&mut recipe);
         add_provider(&mut recipe, tenants);
         Ok(recipe)
     }
@@ -146,11 +147,16 @@ impl Shared<'_> {
         let mut recipe = self.service("promotion-service", replica)?;
         recipe.env.insert("TENANTATLAS_COMPARE_ENDPOINT".into(), compares.to_owned());
         recipe.env.insert("TENANTATLAS_OPERATION_RUN_ENDPOINT".into(), runs.to_owned());
-        set_duration(&mut recipe, "TENANTATLAS_PROVIDER_SETTLE", self.timing.provider_settle);
-        set_duration(&mut recipe, "TENANTATLAS_PROVIDER_TIMEOUT", self.timing.provider_timeout);
-        set_duration(&mut recipe, "TENANTATLAS_PROVIDER_POSTPONE", self.timing.provider_postpone);
+        self.set_writes(&mut recipe);
         add_provider(&mut recipe, tenants);
         Ok(recipe)
+    }
+
+    /// How patiently a worker writes.
+    fn set_writes(&self, recipe: &mut Recipe) {
+        set_duration(recipe, "TENANTATLAS_PROVIDER_SETTLE", self.timing.provider_settle);
+        set_duration(recipe, "TENANTATLAS_PROVIDER_TIMEOUT", self.timing.provider_timeout);
+        set_duration(recipe, "TENANTATLAS_PROVIDER_POSTPONE", self.timing.provider_postpone);
     }
 
     fn service(&self, service: &str, replica: usize) -> Result<Recipe> {

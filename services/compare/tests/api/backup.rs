@@ -53,7 +53,7 @@ impl Synced<'_> {
         }
     }
 
-    async fn back_up(&self, world: &World, schedule: &BackupSchedule) -> (BackupSet, Vec<OperationRunItem>) {
+    pub(crate) async fn back_up(&self, world: &World, schedule: &BackupSchedule) -> (BackupSet, Vec<OperationRunItem>) {
         let answer = world.user("ada").backups().run_backup_now(self.run_now(schedule)).await.unwrap().into_inner();
         self.backed_up(world, answer.run.unwrap()).await
     }

@@ -204,6 +204,7 @@ impl OperationRunService for Shared {
                 state: ItemState::Pending.into(),
                 ..Default::default()
             }),
+            plan: item.plan.clone(),
             ..Default::default()
         });
         book.items.insert(run.run_id.clone(), items.collect());
@@ -331,9 +332,16 @@ impl OperationRunWorkerService for Shared {
 
     async fn record_item_intents(
         &self,
-        _: Request<RecordItemIntentsRequest>,
+        request: Request<RecordItemIntentsRequest>,
     ) -> Result<Response<RecordItemIntentsResponse>, Status> {
-        unasked()
+        let request = request.into_inner();
+        let mut book = self.book();
+        let items = book.items.get_mut(&request.lease.unwrap_or_default().run_id).unwrap();
+        for intent in request.intents {
+            let claimed = items.iter_mut().find(|item| item.item.as_ref().unwrap().ordinal == intent.ordinal).unwrap();
+            claimed.intent = Some(intent);
+        }
+        Ok(Response::new(RecordItemIntentsResponse::default()))
     }
 
     async fn report_item_outcomes(
@@ -352,6 +360,7 @@ impl OperationRunWorkerService for Shared {
                 item.reason = outcome.reason;
                 item.message = outcome.message;
                 item.detail = outcome.detail;
+                claimed.receipt = outcome.receipt;
             }
         }
         Ok(Response::new(ReportItemOutcomesResponse::default()))

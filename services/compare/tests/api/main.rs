@@ -26,6 +26,7 @@ mod operability;
 mod outbox;
 mod preflight;
 mod races;
+mod restore;
 mod scale;
 mod selection;
 mod sync;

@@ -73,9 +73,16 @@ impl<'w> Synced<'w> {
         self.call(self.http.delete(format!("{}/beta{path}", self.emulator.base_url))).await;
     }
 
-    async fn call(&self, request: reqwest::RequestBuilder) {
+    /// What the provider has, as somebody else would see it.
+    pub(crate) async fn look(&self, path: &str) -> Value {
+        self.call(self.http.get(format!("{}/beta{path}", self.emulator.base_url))).await.json().await.unwrap()
+    }
+
+    async fn call(&self, request: reqwest::RequestBuilder) -> reqwest::Response {
         let answer = request.bearer_auth(PORTAL_TOKEN).send().await.unwrap();
-        assert!(answer.status().is_success(), "{:?}", answer.text().await);
+        let status = answer.status();
+        assert!(status.is_success(), "{status}");
+        answer
     }
 
     /// Syncs these types and waits for the end of the run.

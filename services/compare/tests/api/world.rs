@@ -11,6 +11,7 @@ use pb::backup::backup_service_client::BackupServiceClient;
 use pb::compare::compare_service_client::CompareServiceClient;
 use pb::directory::directory_service_client::DirectoryServiceClient;
 use pb::inventory::inventory_service_client::InventoryServiceClient;
+use pb::restore::restore_service_client::RestoreServiceClient;
 use pb::tenant::tenant_service_client::TenantServiceClient;
 use pb::workspace::workspace_service_client::WorkspaceServiceClient;
 use server::{Chassis, StartError};
@@ -207,6 +208,10 @@ impl Caller<'_> {
 
     pub(crate) fn inventory(&self) -> InventoryServiceClient<Transport> {
         InventoryServiceClient::new(self.transport())
+    }
+
+    pub(crate) fn restores(&self) -> RestoreServiceClient<Transport> {
+        RestoreServiceClient::new(self.transport())
     }
 
     pub(crate) fn backups(&self) -> BackupServiceClient<Transport> {
