@@ -161,7 +161,7 @@ async fn a_worker_killed_in_the_middle_restores_everything_once() -> Result<()> 
                 break;
             }
         }
-        let compare = &mut spoiled.story.scene.stack.compare;
+        let compare = &mut spoiled.story.scene.stack.compare[0];
         compare.kill().await?;
         compare.restart().await?;
     }
