@@ -11,6 +11,9 @@ use crate::reference::Standing;
 use crate::tenant::{Connection, Lifecycle};
 use world::{NOW, World, content, gone, present, reference, same};
 
+/// A change of the world by which something stands in the way.
+type Change<T> = fn(&mut T);
+
 fn fate(preview: &Preview, label: &str) -> (&'static str, Vec<&'static str>) {
     let policy = preview.policies.iter().find(|policy| policy.label == label).expect("the policy is in the preview");
     let mut codes: Vec<_> = policy.fate.reasons().iter().map(|reason| reason.code.as_str()).collect();
@@ -82,11 +85,11 @@ fn assignments_count_when_they_are_restored_along() {
 
 #[test]
 fn the_tenant_stands_in_the_way() {
-    let table: [(&str, fn(&mut World)); 8] = [
+    let table: [(&str, Change<World>); 8] = [
         ("TARGET_TENANT_NOT_OPERABLE", |world| world.tenant.lifecycle = Lifecycle::Archived),
         ("TARGET_TENANT_NOT_OPERABLE", |world| world.tenant.lifecycle = Lifecycle::Onboarding),
         ("PROVIDER_CONNECTION_MISSING", |world| world.tenant.connection = Connection::Missing),
-        ("PROVIDER_PERMISSION_DENIED", |world| drop(world.denied_types.insert("policy".into()))),
+        ("PROVIDER_PERMISSION_DENIED", |world| world.denied_types.extend(["policy".into()])),
         ("PROVIDER_PERMISSION_DENIED", |world| world.coverage("policy").state = CoverageState::Denied),
         ("PROVIDER_APPROVAL_REQUIRED", |world| world.coverage("policy").approval_required = true),
         ("TARGET_EVIDENCE_STALE", |world| world.coverage("policy").state = CoverageState::Failed),
@@ -98,7 +101,7 @@ fn the_tenant_stands_in_the_way() {
         }
         assert_eq!(alone(same("A"), change).0, "unchanged", "{code}: nothing is to be done");
     }
-    let never_read = |world: &mut World| drop(world.coverage.remove(&PolicyType::from("policy")));
+    let never_read = |world: &mut World| world.forget("policy");
     assert_eq!(alone(gone("A", "then"), never_read), ("blocked", vec!["TARGET_EVIDENCE_STALE"]));
 }
 
@@ -117,7 +120,7 @@ fn a_type_that_is_not_written_stands_in_the_way() {
 
 #[test]
 fn the_captured_content_stands_in_the_way() {
-    let table: [(&str, fn(&mut Content)); 4] = [
+    let table: [(&str, Change<Content>); 4] = [
         ("SECRET_VALUE_UNAVAILABLE", |content| content.facts.secrets = vec!["password".into()]),
         ("SOURCE_CONTENT_MISSING", |content| content.facts.complete = false),
         ("PROVIDER_DEFAULT_OBJECT", |content| content.facts.provider_default = true),
@@ -243,7 +246,7 @@ fn an_id_that_nobody_knows_blocks_only_where_everything_of_its_kind_was_seen() {
     let unknown = reference("group", "g-9", None, Standing::Unresolved);
     wanted(&mut chosen).facts.references = vec![unknown.clone()];
     assert_eq!(alone(chosen.clone(), |_| {}), ("blocked", vec!["UNMAPPED_GROUP"]));
-    let unread = |world: &mut World| drop(world.coverage.remove(&PolicyType::from("group")));
+    let unread = |world: &mut World| world.forget("group");
     assert_eq!(alone(chosen.clone(), unread), ("update", vec![]), "the provider knows");
     if let Now::Present { current: Some(current), .. } = &mut chosen.now {
         current.facts.references = vec![unknown];

@@ -105,6 +105,11 @@ impl World {
         self.coverage.get_mut(kind).expect("a kind of this world")
     }
 
+    /// As if a kind had never been read.
+    pub(super) fn forget(&mut self, kind: &str) {
+        self.coverage.remove(&PolicyType::from(kind));
+    }
+
     pub(super) fn preview(&self) -> Preview {
         let mut names = NameTable::new().keeping_ids();
         for (kind, id, name) in &self.names {
