@@ -11,6 +11,7 @@
 //! - [`lease`]: what becomes of a run whose worker fell silent, and how fresh a run looks
 //! - [`explain`]: why a run is not running, or not moving
 //! - [`identity`]: when two requests ask for the same run
+//! - [`import`]: which runs of an older system may be taken in
 //! - [`notification`]: what somebody is told when a run has ended
 //! - [`viewer`]: the banner above a run, and what may be done from there
 //! - [`visibility`]: who may see a run
@@ -21,6 +22,7 @@ pub mod counts;
 pub mod deadline;
 pub mod explain;
 pub mod identity;
+pub mod import;
 pub mod lease;
 pub mod notification;
 pub mod state;
@@ -38,6 +40,7 @@ pub use counts::{Counts, Failure, ItemEffect, ItemOutcome, ItemState, failure_su
 pub use deadline::{Deadline, DeadlineFacts, deadline_passed};
 pub use explain::{ExplainFacts, Explanation, Hindrance, explain, is_moving};
 pub use identity::identity_hash;
+pub use import::{ImportFacts, ImportFault, import_faults};
 pub use lease::{Freshness, LeaseFacts, RescueVerdict, freshness, rescue};
 pub use notification::notification_title;
 pub use state::{RunEvent, RunState, TransitionRefused, transition};

@@ -185,6 +185,11 @@ impl Failure {
         Self::invalid_arguments(vec![FieldViolation { field: field.into(), why: why.into() }])
     }
 
+    /// The fields that it is about, and what is wrong with each.
+    pub fn violations(&self) -> &[FieldViolation] {
+        &self.0.fields
+    }
+
     /// INVALID_ARGUMENT FIELD_INVALID about several fields at once.
     pub fn invalid_arguments(violations: Vec<FieldViolation>) -> Self {
         let message = violations.iter().map(|v| format!("{}: {}", v.field, v.why)).collect::<Vec<_>>().join("; ");

@@ -6,6 +6,8 @@ use server::Failure;
 pub mod reason {
     /// ALREADY_EXISTS: the request id was used for another request.
     pub const REQUEST_ID_REUSED: &str = "REQUEST_ID_REUSED";
+    /// ALREADY_EXISTS: a run of an older system with this id was brought in before, and is another one; metadata `external_id`.
+    pub const EXTERNAL_ID_REUSED: &str = "EXTERNAL_ID_REUSED";
     /// FAILED_PRECONDITION: the run has ended.
     pub const RUN_NOT_ACTIVE: &str = "RUN_NOT_ACTIVE";
     /// FAILED_PRECONDITION: items without an outcome; metadata `pending` counts them.
@@ -33,6 +35,12 @@ pub enum Error {
     /// The request id was used for another request.
     #[error("request_id was used for another request")]
     RequestIdReused,
+    /// A run with this id of an older system is there, and is another one.
+    #[error("a run with external_id {external_id:?} was imported before with other content; nothing was imported")]
+    ExternalIdReused {
+        /// Its id there.
+        external_id: String,
+    },
     /// The run has ended.
     #[error("the run has ended as {outcome}")]
     RunNotActive {
@@ -119,6 +127,9 @@ impl From<Error> for Failure {
         match error {
             Error::Refused(failure) => failure,
             Error::RequestIdReused => Failure::already_exists(reason::REQUEST_ID_REUSED, message),
+            Error::ExternalIdReused { external_id } => {
+                Failure::already_exists(reason::EXTERNAL_ID_REUSED, message).with("external_id", external_id)
+            }
             Error::RunNotActive { outcome } => {
                 Failure::failed_precondition(reason::RUN_NOT_ACTIVE, message).with("outcome", outcome.as_str())
             }

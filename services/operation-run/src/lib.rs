@@ -3,7 +3,7 @@
 //!
 //! - the edge: [`grpc`]
 //! - people and services: [`start_operation_run`], [`lookup_operation_run`], [`get_operation_run`],
-//!   [`list_operation_runs`], [`list_operation_run_items`], [`explain_operation_run`], [`get_attention_counts`], [`watch_operation_runs`], [`cancel_operation_run`]
+//!   [`list_operation_runs`], [`list_operation_run_items`], [`explain_operation_run`], [`get_attention_counts`], [`watch_operation_runs`], [`cancel_operation_run`], [`import_operation_runs`]
 //! - workers: [`claim_operation_runs`], [`list_claimed_items`], [`renew_lease`], [`record_item_intents`],
 //!   [`report_item_outcomes`], [`complete_operation_run`], [`release_operation_run`]
 //! - nobody asked: [`rescue_operation_runs`], [`time_out_operation_runs`], [`retain_run_events`]
@@ -30,6 +30,7 @@ pub mod get_attention_counts;
 pub mod get_operation_run;
 pub mod get_unread_count;
 pub mod grpc;
+pub mod import_operation_runs;
 pub mod list_audit_events;
 pub mod list_claimed_items;
 pub mod list_notifications;

@@ -80,6 +80,9 @@ pub struct Run {
     /// Whether it is history brought in from an older system.
     #[serde(default)]
     pub imported: bool,
+    /// The id it had there.
+    #[serde(default)]
+    pub external_id: Option<String>,
     /// Dense: one more per change that a watcher can see.
     pub rev: i64,
 }
@@ -122,7 +125,7 @@ impl Run {
 
     /// Why it was given up, if it was.
     pub fn given_up(&self) -> Option<&FailureLine> {
-        let given_up = self.outcome == RunOutcome::Failed;
+        let given_up = self.outcome == RunOutcome::Failed && !self.imported;
         self.failure_summary.iter().find(|line| given_up && GIVEN_UP.contains(&line.code.as_str()))
     }
 

@@ -516,6 +516,12 @@ pub(super) const ROWS: &[Row] = &[
         ".S SSSSS ooN",
         ".S SSSSS oNN",
     ),
+    row(
+        "tenantatlas.operation.v1.OperationRunService/ImportOperationRuns",
+        r#"{"request_id": "$new", "workspace_id": "$workspace", "runs": [{"external_id": "$new", "type": "inventory.sync", "tenant_id": "$source", "outcome": "OPERATION_RUN_OUTCOME_SUCCEEDED", "initiator_name": "Ada", "create_time": "2024-01-02T00:00:00Z", "complete_time": "2024-01-02T00:01:00Z"}]}"#,
+        ".N NCCCo UCN",
+        HIDDEN,
+    ),
     detail(
         "tenantatlas.operation.v1.OperationRunService/GetOperationRun",
         r#"{"run_id": "$run"}"#,

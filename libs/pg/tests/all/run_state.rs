@@ -148,7 +148,9 @@ async fn a_run_starts_queued_or_blocked_or_imported() -> Result<()> {
         tx.commit().await
     };
     insert("status, outcome, completed_at", "'completed', 'blocked', now()").await?;
-    insert("status, outcome, completed_at, imported", "'completed', 'succeeded', now(), true").await?;
+    let history = "status, outcome, completed_at, imported, external_id, imported_by_subject, imported_by_name,
+                   imported_at";
+    insert(history, "'completed', 'succeeded', now(), true, 'old-1', 'ada', 'Ada', now()").await?;
     for (columns, values) in [
         ("status, outcome, completed_at", "'completed', 'succeeded', now()"),
         ("status, started_at, lease_owner, lease_expires_at", "'running', now(), 'w', now()"),

@@ -1,6 +1,7 @@
 //! Messages and domain values: `parse_*` reads a message, `to_*` builds one.
 
 mod explain;
+mod import;
 mod item;
 mod run;
 mod viewer;
@@ -13,6 +14,7 @@ use pb::operation as proto;
 use server::{Failure, fields};
 
 pub use explain::{to_attention, to_explanation};
+pub use import::{parse_import, to_import_response};
 pub use item::{parse_intents, parse_item_states, parse_new_items, parse_reports, to_claimed_item, to_item};
 pub use run::{parse_wanted, to_claimed_run, to_counts, to_outcome, to_run};
 pub use viewer::to_viewer_context;

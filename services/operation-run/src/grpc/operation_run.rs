@@ -14,14 +14,15 @@ use server::{Failure, caller};
 use tonic::{Request, Response, Status};
 
 use super::convert::{
-    parse_duration, parse_item_states, parse_new_items, parse_object, parse_run_type, parse_wanted, parse_watch,
-    to_attention, to_explanation, to_item, to_run, to_viewer_context, to_watch_response,
+    parse_duration, parse_import, parse_item_states, parse_new_items, parse_object, parse_run_type, parse_wanted,
+    parse_watch, to_attention, to_explanation, to_import_response, to_item, to_run, to_viewer_context,
+    to_watch_response,
 };
 use crate::cancel_operation_run::Cancel;
 use crate::start_operation_run::{self, Start, StartResult};
 use crate::store::start_answer::Started;
 use crate::{
-    Runs, cancel_operation_run, explain_operation_run, get_attention_counts, get_operation_run,
+    Runs, cancel_operation_run, explain_operation_run, get_attention_counts, get_operation_run, import_operation_runs,
     list_operation_run_items, list_operation_runs, lookup_operation_run, watch_operation_runs,
 };
 
@@ -75,6 +76,16 @@ impl OperationRunService for OperationRunApi {
         };
         let run = Some(to_run(&seen)?);
         Ok(Response::new(proto::LookupOperationRunResponse { run, outcome: outcome.into() }))
+    }
+
+    async fn import_operation_runs(
+        &self,
+        request: Request<proto::ImportOperationRunsRequest>,
+    ) -> Result<Response<proto::ImportOperationRunsResponse>, Status> {
+        let caller = caller(&request)?;
+        let import = parse_import(request.into_inner())?;
+        let imported = import_operation_runs::import(&self.0, &caller, &import).await.map_err(Failure::from)?;
+        Ok(Response::new(to_import_response(&imported)?))
     }
 
     async fn get_operation_run(

@@ -5,6 +5,7 @@
 pub mod attention;
 pub mod deadline;
 pub mod ending;
+pub mod import;
 pub mod lease;
 pub mod queue;
 pub mod start;
@@ -88,6 +89,8 @@ pub struct Wanted {
     pub created_before: Option<OffsetDateTime>,
     /// Active, but overdue.
     pub stuck: bool,
+    /// Only history of an older system, or only what is not; `None`: both.
+    pub imported: Option<bool>,
 }
 
 /// What an actor could see at all; the exact decision about each run follows.
@@ -131,7 +134,7 @@ macro_rules! looks_stale {
 }
 use looks_stale;
 
-/// The condition of [`Wanted`] and [`Horizon`] on a run `r`, over the parameters $1 to $11.
+/// The condition of [`Wanted`] and [`Horizon`] on a run `r`, over the parameters $1 to $12.
 macro_rules! wanted_within_horizon {
     () => {
         concat!(
@@ -147,16 +150,16 @@ macro_rules! wanted_within_horizon {
           AND ($10::timestamptz IS NULL OR r.created_at < $10)
           AND (NOT $11 OR",
             looks_stale!(),
-            ") "
+            ") AND ($12::boolean IS NULL OR r.imported = $12) "
         )
     };
 }
 
-/// The place that a list goes on after, the parameters $12 and $13. Compared without an OR, so that the index on it is used
+/// The place that a list goes on after, the parameters $13 and $14. Compared without an OR, so that the index on it is used
 /// whatever plan is cached.
 macro_rules! place {
     () => {
-        " (coalesce($12::timestamptz, 'infinity'), coalesce($13::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')) "
+        " (coalesce($13::timestamptz, 'infinity'), coalesce($14::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')) "
     };
 }
 
@@ -176,7 +179,7 @@ pub async fn page(
         wanted_within_horizon!(),
         "AND (r.created_at, r.id) <",
         place!(),
-        "ORDER BY r.created_at DESC, r.id DESC LIMIT $14"
+        "ORDER BY r.created_at DESC, r.id DESC LIMIT $15"
     );
     fetch(connection, sql, workspace, wanted, horizon, after, limit, None).await
 }
@@ -197,13 +200,13 @@ pub async fn active_page(
         wanted_within_horizon!(),
         "AND (r.created_at, r.id) <",
         place!(),
-        "ORDER BY r.created_at DESC, r.id DESC LIMIT $14"
+        "ORDER BY r.created_at DESC, r.id DESC LIMIT $15"
     );
     fetch(connection, sql, workspace, wanted, horizon, after, limit, None).await
 }
 
 /// The runs that were completed in the snapshot (of `pg_current_snapshot()`) and within the last 24 hours, those that ended
-/// last first, at most `limit`.
+/// last first, at most `limit`. What was imported did not happen here, and is left out.
 ///
 /// A completed run never changes, so this may be asked long after the snapshot was taken, without holding it open: the
 /// event with the run's last revision is the one that completed it, and its transaction tells whether the snapshot had
@@ -222,12 +225,12 @@ pub async fn completed_page(
         seen_run!(),
         "FROM operation.run r
          LEFT JOIN operation.run_event e ON e.workspace_id = r.workspace_id AND e.run_id = r.id AND e.rev = r.rev
-         WHERE r.status = 'completed' AND (e.rev IS NULL OR pg_visible_in_snapshot(e.written_by, $15::pg_snapshot))
+         WHERE r.status = 'completed' AND NOT r.imported AND (e.rev IS NULL OR pg_visible_in_snapshot(e.written_by, $16::pg_snapshot))
              AND r.completed_at > clock_timestamp() - interval '24 hours' AND",
         wanted_within_horizon!(),
         "AND (r.completed_at, r.id) <",
         place!(),
-        "ORDER BY r.completed_at DESC, r.id DESC LIMIT $14"
+        "ORDER BY r.completed_at DESC, r.id DESC LIMIT $15"
     );
     fetch(connection, sql, workspace, wanted, horizon, after, limit, Some(snapshot)).await
 }
@@ -255,6 +258,7 @@ async fn fetch(
         .bind(wanted.created_from)
         .bind(wanted.created_before)
         .bind(wanted.stuck)
+        .bind(wanted.imported)
         .bind(after.map(|after| after.at))
         .bind(after.map(|after| after.id.uuid()))
         .bind(limit);

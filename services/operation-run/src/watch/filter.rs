@@ -71,7 +71,9 @@ impl Filter {
 /// What never changes of a run.
 fn matches_constants(wanted: &Wanted, run: &Run) -> bool {
     let tenant = |tenant| run.tenant_id == Some(tenant) || run.related_tenant_ids.contains(&tenant);
-    (wanted.types.is_empty() || wanted.types.contains(&run.run_type))
+    // A history that is brought in is no news: whoever watches is told what happens here.
+    !run.imported
+        && (wanted.types.is_empty() || wanted.types.contains(&run.run_type))
         && (wanted.tenants.is_empty() || wanted.tenants.iter().copied().any(tenant))
         && wanted.created_from.is_none_or(|from| run.created_at >= from)
         && wanted.created_before.is_none_or(|before| run.created_at < before)

@@ -9,6 +9,7 @@ mod control;
 mod deadline;
 mod explain;
 mod harness;
+mod import;
 mod lease;
 mod limits;
 mod list;

@@ -71,8 +71,8 @@ async fn t_144_002_a_tenantless_run_is_the_workspaces_and_asks_for_no_tenant() {
     world
         .execute(
             "INSERT INTO operation.run (workspace_id, id, type, status, outcome, completed_at, dedupe_rule, identity_hash,
-                 mutates_tenant, initiator_name, imported)
-             VALUES ($1, $2, 'inventory.sync', 'completed', 'succeeded', now(), 'unique', sha256('x'), false, 'System', true)",
+                 mutates_tenant, initiator_name)
+             VALUES ($1, $2, 'inventory.sync', 'completed', 'blocked', now(), 'unique', sha256('x'), false, 'System')",
             &[world.workspace, run],
         )
         .await;

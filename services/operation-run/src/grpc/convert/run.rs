@@ -43,6 +43,7 @@ pub fn parse_wanted(field: &str, filter: Option<proto::RunFilter>) -> Result<Wan
         created_from,
         created_before,
         stuck: filter.stuck,
+        imported: filter.imported,
     })
 }
 
@@ -64,7 +65,8 @@ fn parse_status(field: &str, value: i32) -> Result<RunStatus, Failure> {
     }
 }
 
-fn parse_outcome(field: &str, value: i32) -> Result<RunOutcome, Failure> {
+/// An outcome of a run.
+pub(super) fn parse_outcome(field: &str, value: i32) -> Result<RunOutcome, Failure> {
     use proto::OperationRunOutcome as Wire;
     match fields::choice(field, value)? {
         Wire::Pending => Ok(RunOutcome::Pending),
@@ -110,6 +112,8 @@ pub fn to_run(seen: &SeenRun) -> Result<proto::OperationRun, Failure> {
         revision: run.rev,
         freshness: to_freshness(seen.freshness()).into(),
         progress_percent: run.total.and(counts.progress()).map(percent),
+        imported: run.imported,
+        external_id: run.external_id.clone().unwrap_or_default(),
         queue_deadline: run.queue_deadline.map(|at| to_timestamp(at + run.deadlines().paused_for)),
         run_deadline: run.run_deadline.map(|at| to_timestamp(at + run.deadlines().paused_for)),
     })

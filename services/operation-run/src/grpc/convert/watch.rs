@@ -33,6 +33,9 @@ pub fn parse_watch(request: proto::WatchOperationRunsRequest) -> Result<Watch, F
     if wanted.stuck {
         return Err(Failure::invalid_argument("filter.stuck", "is for lists: no event tells that a run got stuck"));
     }
+    if wanted.imported.is_some() {
+        return Err(Failure::invalid_argument("filter.imported", "is for lists: watches leave imported runs out"));
+    }
     if request.resume_token.len() > MOST_TOKEN_BYTES {
         return Err(Failure::invalid_argument("resume_token", "is too long"));
     }

@@ -72,6 +72,7 @@ pub async fn by_tenants(
              SELECT r.type, r.tenant_id, r.related_tenant_ids, false, false, r.outcome
              FROM operation.run r
              WHERE r.workspace_id = $1 AND r.status = 'completed' AND r.outcome IN ('failed', 'partially_succeeded')
+                 AND NOT r.imported
                  AND r.completed_at > clock_timestamp() - $5 * interval '1 millisecond')
          SELECT w.type, w.tenant_id, w.related_tenant_ids,
              count(*) FILTER (WHERE w.active) AS active,

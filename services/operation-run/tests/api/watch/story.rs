@@ -50,14 +50,14 @@ async fn the_present_state_then_every_change_in_order() {
 #[tokio::test]
 async fn history_is_not_part_of_the_present_state() {
     let world = World::new().await;
-    // Runs of an older system: 1005 that ended within a day, one a minute, and 3 that ended before.
+    // Runs that were blocked when they were started: 1005 that ended within a day, one a minute, and 3 that ended before.
     world
         .execute(
             "INSERT INTO operation.run (workspace_id, id, tenant_id, type, status, outcome, dedupe_rule, identity_hash,
-                 mutates_tenant, initiator_name, created_at, completed_at, imported)
-             SELECT $1, gen_random_uuid(), $2, 'inventory.sync', 'completed', 'succeeded', 'while_active',
+                 mutates_tenant, initiator_name, created_at, completed_at)
+             SELECT $1, gen_random_uuid(), $2, 'inventory.sync', 'completed', 'blocked', 'while_active',
                  sha256(n::text::bytea), false, 'System', now() - interval '30 days',
-                 now() - interval '1 minute' * CASE WHEN n <= 1005 THEN n ELSE 1440 + n END, true
+                 now() - interval '1 minute' * CASE WHEN n <= 1005 THEN n ELSE 1440 + n END
              FROM generate_series(1, 1008) n",
             &[world.workspace, world.source],
         )
@@ -150,12 +150,12 @@ async fn snapshots_of_many_ended_runs_are_complete() {
     for number in 0..450 {
         ended.push(format!("({number})"));
     }
-    // History: more than one page, written as the service itself would.
+    // More than one page of runs that were blocked when they were started.
     sqlx::query(
         "INSERT INTO operation.run (workspace_id, id, tenant_id, type, status, outcome, dedupe_rule, identity_hash,
-             mutates_tenant, initiator_name, imported, completed_at, created_at)
-         SELECT $1, gen_random_uuid(), $2, 'inventory.sync', 'completed', 'succeeded', 'unique', sha256(n::text::bytea),
-             false, 'System', true, now(), now() - n * interval '1 minute'
+             mutates_tenant, initiator_name, completed_at, created_at)
+         SELECT $1, gen_random_uuid(), $2, 'inventory.sync', 'completed', 'blocked', 'unique', sha256(n::text::bytea),
+             false, 'System', now(), now() - n * interval '1 minute'
          FROM generate_series(1, 450) n",
     )
     .bind(world.workspace)
