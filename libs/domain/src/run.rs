@@ -9,10 +9,12 @@
 //! - [`deadline`]: how long a run may wait, and how long it may take
 //! - [`state`]: the state machine
 //! - [`lease`]: what becomes of a run whose worker fell silent, and how fresh a run looks
+//! - [`eta`]: when a run will probably begin and end
 //! - [`explain`]: why a run is not running, or not moving
 //! - [`identity`]: when two requests ask for the same run
 //! - [`import`]: which runs of an older system may be taken in
 //! - [`notification`]: what somebody is told when a run has ended
+//! - [`reason`]: the codes that a run can end with by a decision of ours
 //! - [`viewer`]: the banner above a run, and what may be done from there
 //! - [`visibility`]: who may see a run
 
@@ -20,11 +22,13 @@ pub mod catalogue;
 pub mod control;
 pub mod counts;
 pub mod deadline;
+pub mod eta;
 pub mod explain;
 pub mod identity;
 pub mod import;
 pub mod lease;
 pub mod notification;
+pub mod reason;
 pub mod state;
 pub mod viewer;
 pub mod visibility;
@@ -38,11 +42,13 @@ pub use catalogue::{IdentityRule, RunType, RunTypeFacts};
 pub use control::{ControlScope, OPERATION_TYPE_PAUSED, Pause, PausedBy};
 pub use counts::{Counts, Failure, ItemEffect, ItemOutcome, ItemState, failure_summary, outcome_of};
 pub use deadline::{Deadline, DeadlineFacts, deadline_passed};
+pub use eta::{Eta, EtaFacts, eta};
 pub use explain::{ExplainFacts, Explanation, Hindrance, explain, is_moving};
 pub use identity::identity_hash;
 pub use import::{ImportFacts, ImportFault, import_faults};
 pub use lease::{Freshness, LeaseFacts, RescueVerdict, freshness, rescue};
 pub use notification::notification_title;
+pub use reason::RunReason;
 pub use state::{RunEvent, RunState, TransitionRefused, transition};
 pub use viewer::{Banner, FollowUp, TenantSeen, ViewerContext, ViewerFacts, viewer_context};
 pub use visibility::{RunTenants, ViewNeeds, view_needs};

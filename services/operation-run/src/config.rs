@@ -55,7 +55,11 @@ pub struct Args {
     /// How long events are kept for watchers that resume.
     #[arg(long, env = "TENANTATLAS_EVENT_RETENTION", value_parser = duration, default_value = "168h")]
     pub event_retention: Duration,
-    /// How often older events are removed.
+    /// How long completed runs are kept, with their items, answers and notifications: at least as long as events. Their audit
+    /// entries are kept for good.
+    #[arg(long, env = "TENANTATLAS_RUN_RETENTION", value_parser = duration, default_value = "8760h")]
+    pub run_retention: Duration,
+    /// How often older events and runs are removed.
     #[arg(long, env = "TENANTATLAS_RETENTION_INTERVAL", value_parser = duration, default_value = "10m")]
     pub retention_interval: Duration,
     /// How often a quiet watch says where it is: at most 15s.
@@ -84,6 +88,7 @@ pub struct Settings {
     pub rescue_interval: Duration,
     pub seal_interval: Duration,
     pub event_retention: Duration,
+    pub run_retention: Duration,
     pub retention_interval: Duration,
     pub bookmark_interval: Duration,
     pub access_interval: Duration,
@@ -141,6 +146,10 @@ impl Args {
         if self.event_retention < Duration::from_secs(60) {
             return Err(ConfigError::new("--event-retention", "must be at least 1m"));
         }
+        // A run that watchers may still be told of is there to be looked at, and a request is answered as before.
+        if self.run_retention < self.event_retention {
+            return Err(ConfigError::new("--run-retention", "must be at least --event-retention"));
+        }
         if !(16..=1_048_576).contains(&self.ring_events) {
             return Err(ConfigError::new("--watch-ring-events", "must be between 16 and 1048576"));
         }
@@ -158,6 +167,7 @@ impl Args {
             rescue_interval: self.rescue_interval,
             seal_interval: self.seal_interval,
             event_retention: self.event_retention,
+            run_retention: self.run_retention,
             retention_interval: self.retention_interval,
             bookmark_interval: self.bookmark_interval,
             access_interval: self.access_interval,
@@ -195,6 +205,13 @@ mod tests {
         settings(&["--queue-deadline=0s"]).unwrap_err();
         settings(&["--run-deadline=8785h"]).unwrap_err();
         settings(&["--deadline-grace=25h"]).unwrap_err();
+    }
+
+    #[test]
+    fn runs_are_kept_for_at_least_as_long_as_their_events() {
+        assert_eq!(settings(&[]).unwrap().run_retention, Duration::from_secs(365 * 24 * 3600));
+        settings(&["--event-retention=48h", "--run-retention=48h"]).unwrap();
+        settings(&["--event-retention=48h", "--run-retention=47h"]).unwrap_err();
     }
 
     #[test]

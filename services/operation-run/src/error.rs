@@ -8,6 +8,8 @@ pub mod reason {
     pub const REQUEST_ID_REUSED: &str = "REQUEST_ID_REUSED";
     /// ALREADY_EXISTS: a run of an older system with this id was brought in before, and is another one; metadata `external_id`.
     pub const EXTERNAL_ID_REUSED: &str = "EXTERNAL_ID_REUSED";
+    /// FAILED_PRECONDITION: what may be started once, ever, was; its run is no longer kept.
+    pub const IDENTITY_SPENT: &str = "IDENTITY_SPENT";
     /// FAILED_PRECONDITION: the run has ended.
     pub const RUN_NOT_ACTIVE: &str = "RUN_NOT_ACTIVE";
     /// FAILED_PRECONDITION: items without an outcome; metadata `pending` counts them.
@@ -35,6 +37,9 @@ pub enum Error {
     /// The request id was used for another request.
     #[error("request_id was used for another request")]
     RequestIdReused,
+    /// What may be started only once was, and the run is no longer kept.
+    #[error("this may be started once, and was: the run is no longer kept")]
+    IdentitySpent,
     /// A run with this id of an older system is there, and is another one.
     #[error("a run with external_id {external_id:?} was imported before with other content; nothing was imported")]
     ExternalIdReused {
@@ -127,6 +132,7 @@ impl From<Error> for Failure {
         match error {
             Error::Refused(failure) => failure,
             Error::RequestIdReused => Failure::already_exists(reason::REQUEST_ID_REUSED, message),
+            Error::IdentitySpent => Failure::failed_precondition(reason::IDENTITY_SPENT, message),
             Error::ExternalIdReused { external_id } => {
                 Failure::already_exists(reason::EXTERNAL_ID_REUSED, message).with("external_id", external_id)
             }

@@ -6,7 +6,7 @@
 //!   [`list_operation_runs`], [`list_operation_run_items`], [`explain_operation_run`], [`get_attention_counts`], [`watch_operation_runs`], [`cancel_operation_run`], [`import_operation_runs`]
 //! - workers: [`claim_operation_runs`], [`list_claimed_items`], [`renew_lease`], [`record_item_intents`],
 //!   [`report_item_outcomes`], [`complete_operation_run`], [`release_operation_run`]
-//! - nobody asked: [`rescue_operation_runs`], [`time_out_operation_runs`], [`retain_run_events`]
+//! - nobody asked: [`rescue_operation_runs`], [`time_out_operation_runs`], [`retain_runs`], [`retain_run_events`]
 //! - following runs as they change: [`watch`]
 //! - that a run has ended, for its initiator: [`list_notifications`], [`get_unread_count`], [`mark_notifications_read`],
 //!   [`watch_notifications`]
@@ -51,6 +51,7 @@ pub mod report_item_outcomes;
 pub mod rescue_operation_runs;
 pub mod resume_operation_type;
 pub mod retain_run_events;
+pub mod retain_runs;
 pub mod run;
 pub mod seal_audit_entries;
 pub mod serve;

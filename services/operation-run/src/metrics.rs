@@ -50,6 +50,11 @@ pub static RESCUES: LazyLock<Counter<u64>> = LazyLock::new(|| {
     meter().u64_counter("operation.run.rescues").with_description("Runs taken from workers that fell silent").build()
 });
 
+/// Runs that were removed because they ended long ago.
+pub static REMOVED: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    meter().u64_counter("operation.run.removed").with_description("Runs removed because they ended long ago").build()
+});
+
 static TIMED_OUT: LazyLock<Counter<u64>> = LazyLock::new(|| {
     let told = "Runs ended because their time was over, by type and by the deadline that passed";
     meter().u64_counter("operation.run.timeouts").with_description(told).build()

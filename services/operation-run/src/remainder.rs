@@ -1,19 +1,13 @@
 //! What becomes of the items that a run leaves behind when it ends early. A run that has ended has no open items: those
 //! nobody has begun are skipped, those that may have been written and whose effect nobody has seen are failed.
 
-use domain::run::lease::ATTEMPTS_EXHAUSTED;
-use domain::run::{Deadline, Failure};
+use domain::run::{Deadline, Failure, RunReason};
 
 use crate::store::run_item::Remainder;
 
-/// An item that may have been written, of a run that ended before anybody could look.
-const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
-/// An item of a run that was stopped on request.
-const CANCELLED: &str = "CANCELLED";
-
 fn outcome_unknown() -> Failure {
     Failure::new(
-        OUTCOME_UNKNOWN,
+        RunReason::OutcomeUnknown.as_str(),
         "The run ended before it could be seen whether this was written; sync the tenant and compare again.",
     )
 }
@@ -21,7 +15,7 @@ fn outcome_unknown() -> Failure {
 /// Of a run that was stopped on request.
 pub fn cancelled() -> Remainder {
     Remainder {
-        untouched: Failure::new(CANCELLED, "The run was stopped before this item's turn."),
+        untouched: Failure::new(RunReason::Cancelled.as_str(), "The run was stopped before this item's turn."),
         in_flight: outcome_unknown(),
     }
 }
@@ -44,7 +38,7 @@ pub fn timed_out(deadline: Deadline) -> Remainder {
 /// Why a run was given up.
 pub fn attempts_exhausted() -> Failure {
     Failure::new(
-        ATTEMPTS_EXHAUSTED,
+        RunReason::AttemptsExhausted.as_str(),
         "The work was taken up again and again and made no progress; the run was given up.",
     )
 }

@@ -16,7 +16,7 @@ use crate::config::Args;
 use crate::grpc::{AuditApi, ControlApi, NotificationApi, OperationRunApi, WorkerApi};
 use crate::watch::access::WatchAccess;
 use crate::watch::{Feed, tail};
-use crate::{Runs, rescue_operation_runs, retain_run_events, seal_audit_entries, time_out_operation_runs};
+use crate::{Runs, rescue_operation_runs, retain_run_events, retain_runs, seal_audit_entries, time_out_operation_runs};
 
 /// This service's registered name.
 pub const NAME: &str = "operation-run-service";
@@ -63,6 +63,7 @@ pub async fn bind(chassis: &Chassis, args: &Args) -> Result<server::Bound, Start
         chassis.spawn(rescue_operation_runs::run(runs.clone()));
         chassis.spawn(time_out_operation_runs::run(runs.clone()));
         chassis.spawn(retain_run_events::run(runs.clone()));
+        chassis.spawn(retain_runs::run(runs.clone()));
         chassis.spawn(seal_audit_entries::run(runs.clone()));
     }
     let limits = chassis.limits();

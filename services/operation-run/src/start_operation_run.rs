@@ -156,6 +156,7 @@ async fn round(runs: &Runs, new: &NewRun, items: &[NewItem], look_first: bool) -
             Some(result) => result,
             None => return Ok(None),
         },
+        Inserted::Spent => return Err(Error::IdentitySpent),
         Inserted::Paused => {
             tx = runs.db.workspace(new.workspace.uuid()).await?;
             match paused(&mut tx, new).await? {

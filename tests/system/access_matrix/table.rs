@@ -15,11 +15,11 @@
 use crate::world::Place;
 
 /// What a method answers.
-pub(super) struct Row {
+pub(crate) struct Row {
     /// `package.Service/Method`.
-    pub(super) method: &'static str,
+    pub(crate) method: &'static str,
     /// The request as JSON, with placeholders.
-    pub(super) request: &'static str,
+    pub(crate) request: &'static str,
     /// About things that exist where they are looked for.
     existing: &'static str,
     /// With things below the tenant (a run, an object, a version, a subject) that do not exist there.
@@ -31,7 +31,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn expected(&self, place: Place) -> &'static str {
+    pub(crate) fn expected(&self, place: Place) -> &'static str {
         match place {
             Place::Existing => self.existing,
             Place::InventedDetail | Place::ForeignDetail => self.without_detail,
@@ -75,7 +75,7 @@ const OPERATORS: &str = ".S SSSSS SSS";
 /// Everybody with a token of a person.
 const PEOPLE: &str = ".o ooooo Uoo";
 
-pub(super) const ROWS: &[Row] = &[
+pub(crate) const ROWS: &[Row] = &[
     // WorkspaceService
     row(
         "tenantatlas.workspace.v1.WorkspaceService/CreateWorkspace",

@@ -7,10 +7,10 @@
 
 use time::{Duration, OffsetDateTime};
 
-use crate::run::{Failure, RunStatus};
+use crate::run::{Failure, RunReason, RunStatus};
 
 /// The stable code of a run that was ended because its time was over.
-pub const TIMED_OUT: &str = "TIMED_OUT";
+pub const TIMED_OUT: &str = RunReason::TimedOut.as_str();
 
 /// Which one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

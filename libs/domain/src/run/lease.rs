@@ -5,10 +5,10 @@
 use time::{Duration, OffsetDateTime};
 
 use crate::run::deadline::TIMED_OUT;
-use crate::run::{RunOutcome, RunStatus};
+use crate::run::{RunOutcome, RunReason, RunStatus};
 
 /// The stable code of a run given up because its workers kept falling silent without getting anything done.
-pub const ATTEMPTS_EXHAUSTED: &str = "ATTEMPTS_EXHAUSTED";
+pub const ATTEMPTS_EXHAUSTED: &str = RunReason::AttemptsExhausted.as_str();
 
 /// The codes of runs that were given up, rather than ended by a worker.
 pub const GIVEN_UP: [&str; 2] = [ATTEMPTS_EXHAUSTED, TIMED_OUT];

@@ -113,6 +113,11 @@ const ROWS: &[(&str, &str)] = &[
         "(workspace_id, id, type, reason, paused_by_kind, paused_by_subject, paused_by_name, pause_request_id)
          VALUES ('{w}', '{id}', 'promotion.execute', 'why', 'user', 'ada', 'Ada', '{id}')",
     ),
+    (
+        "operation.spent_identity",
+        "(workspace_id, type, identity_hash, run_id, completed_at)
+         VALUES ('{w}', 'backup_schedule.scheduled', sha256('i'), '{id}', now())",
+    ),
     ("operation.notification", "(workspace_id, run_id, subject, created_at) VALUES ('{w}', '{id}', 'ada', now())"),
     ("audit.unsealed", "(workspace_id, entry_id) VALUES ('{w}', '{id}')"),
     (

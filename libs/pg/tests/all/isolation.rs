@@ -14,7 +14,7 @@ const NOT_OWNED: [&str; 2] = [
 ];
 
 /// Tables that even their own service only reads (or has one column of): triggers and functions of the schema write them.
-const READ_ONLY: [&str; 3] = ["audit.seal", "audit.unsealed", "operation.notification"];
+const READ_ONLY: [&str; 4] = ["audit.seal", "audit.unsealed", "operation.notification", "operation.spent_identity"];
 
 /// The workspace-owned tables.
 pub(crate) async fn tables(db: &pg::Db) -> Result<Vec<String>> {

@@ -118,3 +118,37 @@ async fn one_active_mutation_per_target_tenant() -> Result<()> {
     one_wins(&db, "run_one_mutation_per_tenant", wanted).await?;
     Ok(())
 }
+
+/// Whoever waits in the index for a run that is just being removed finds out that it was there.
+#[tokio::test]
+async fn an_identity_for_ever_outlives_its_run_also_for_whoever_waited() -> Result<()> {
+    let database = local::database().await?;
+    let db = database.connect(OPERATION).await?;
+    let workspace = seed::id();
+    let wanted = || Wanted { workspace, rule: "forever", identity: 7, tenant: None, request: None };
+    let first = start(db.clone(), wanted()).await?;
+    complete(&db, workspace, first).await?;
+
+    let mut removal = db.workspace(workspace).await?;
+    sqlx::query("DELETE FROM operation.run WHERE id = $1").bind(first).execute(&mut *removal).await?;
+    let waiting = tokio::spawn(start(db.clone(), wanted()));
+    let superuser = database.connect_superuser().await?;
+    loop {
+        let blocked: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'INSERT INTO operation.run%')",
+        )
+        .fetch_one(superuser.pool())
+        .await?;
+        if blocked {
+            break;
+        }
+        assert!(!waiting.is_finished(), "it did not wait");
+        tokio::task::yield_now().await;
+    }
+    removal.commit().await?;
+    let spent = Failure::Raised { code: "TA001".into(), constraint: "run_identity_spent".into() };
+    assert_eq!(failure(&waiting.await?.expect_err("it was there")), spent);
+    assert_eq!(failure(&start(db, wanted()).await.expect_err("it was there")), spent);
+    Ok(())
+}

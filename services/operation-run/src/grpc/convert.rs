@@ -13,7 +13,7 @@ use domain::run::RunType;
 use pb::operation as proto;
 use server::{Failure, fields};
 
-pub use explain::{to_attention, to_explanation};
+pub use explain::{to_attention, to_estimate, to_explanation};
 pub use import::{parse_import, to_import_response};
 pub use item::{parse_intents, parse_item_states, parse_new_items, parse_reports, to_claimed_item, to_item};
 pub use run::{parse_wanted, to_claimed_run, to_counts, to_outcome, to_run};

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status};
 
 use super::convert::{
     parse_duration, parse_import, parse_item_states, parse_new_items, parse_object, parse_run_type, parse_wanted,
-    parse_watch, to_attention, to_explanation, to_import_response, to_item, to_run, to_viewer_context,
+    parse_watch, to_attention, to_estimate, to_explanation, to_import_response, to_item, to_run, to_viewer_context,
     to_watch_response,
 };
 use crate::cancel_operation_run::Cancel;
@@ -105,11 +105,12 @@ impl OperationRunService for OperationRunApi {
     ) -> Result<Response<proto::ExplainOperationRunResponse>, Status> {
         let caller = caller(&request)?;
         let id: RunId = fields::id("run_id", &request.into_inner().run_id)?;
-        let (seen, known) = explain_operation_run::explained(&self.0, &caller, id).await.map_err(Failure::from)?;
+        let explained = explain_operation_run::explained(&self.0, &caller, id).await.map_err(Failure::from)?;
         Ok(Response::new(proto::ExplainOperationRunResponse {
-            run: Some(to_run(&seen)?),
-            moving: domain::run::is_moving(&known),
-            explanations: known.iter().map(to_explanation).collect(),
+            run: Some(to_run(&explained.seen)?),
+            moving: domain::run::is_moving(&explained.explanations),
+            explanations: explained.explanations.iter().map(to_explanation).collect(),
+            estimate: explained.eta.map(to_estimate),
         }))
     }
 

@@ -8,6 +8,7 @@ pub mod ending;
 pub mod import;
 pub mod lease;
 pub mod queue;
+pub mod retention;
 pub mod start;
 
 use domain::id::{RunId, TenantId, WorkspaceId};

@@ -249,3 +249,42 @@ async fn a_list_is_cut_by_time() {
     };
     assert_refused(world.runs("ada").watch_operation_runs(watch).await, Code::InvalidArgument, "FIELD_INVALID");
 }
+
+#[tokio::test]
+async fn an_estimate_rests_on_what_was_measured_and_on_nothing_else() {
+    let world = World::new().await;
+    let waiting = async || {
+        let run = world.start(world.sync(world.source, 1)).await.run.unwrap();
+        let answer = explain(&world, &run.run_id).await;
+        (run, answer.estimate)
+    };
+    let mut done = 0;
+    // With a worker about, and with no, one and two runs that were done: nothing is known yet.
+    ask(&world, SYNC).await;
+    loop {
+        let (run, estimate) = waiting().await;
+        let claimed = world.claim(SYNC).await.unwrap();
+        assert_eq!(claimed.run.unwrap().run_id, run.run_id);
+        if done >= 3 {
+            let estimate = estimate.expect("three were done");
+            assert!(estimate.start_time.is_some() && estimate.complete_time.is_some(), "{estimate:?}");
+            assert_eq!(estimate.sample_runs, 3);
+            let working = explain(&world, &run.run_id).await.estimate;
+            assert!(working.is_none_or(|working| working.start_time.is_none()), "it has begun");
+            break;
+        }
+        assert_eq!(estimate, None, "after {done}");
+        let lease = claimed.lease;
+        let mut worker = world.workers("compare-service");
+        let report = ReportItemOutcomesRequest { lease: lease.clone(), outcomes: vec![succeeded(1)] };
+        worker.report_item_outcomes(report).await.unwrap();
+        worker.complete_operation_run(CompleteOperationRunRequest { lease, blocked: None }).await.unwrap();
+        done += 1;
+    }
+    // What does not get on has no end in sight.
+    paused(&world, PROMOTION).await;
+    let (run, estimate) = waiting().await;
+    assert!(estimate.is_some());
+    paused(&world, SYNC).await;
+    assert_eq!(explain(&world, &run.run_id).await.estimate, None);
+}

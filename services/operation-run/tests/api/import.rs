@@ -23,7 +23,7 @@ const fn at(second: i64) -> Option<Timestamp> {
 }
 
 /// A sync of the source that partially succeeded.
-fn old_run(world: &World, external_id: &str) -> HistoricalRun {
+pub fn old_run(world: &World, external_id: &str) -> HistoricalRun {
     HistoricalRun {
         external_id: external_id.into(),
         r#type: SYNC.into(),
@@ -51,11 +51,11 @@ fn old_run(world: &World, external_id: &str) -> HistoricalRun {
     }
 }
 
-fn request(world: &World, runs: Vec<HistoricalRun>) -> ImportOperationRunsRequest {
+pub fn request(world: &World, runs: Vec<HistoricalRun>) -> ImportOperationRunsRequest {
     ImportOperationRunsRequest { request_id: request_id(), workspace_id: world.workspace.to_string(), runs }
 }
 
-async fn import(
+pub async fn import(
     world: &World,
     subject: &str,
     request: ImportOperationRunsRequest,

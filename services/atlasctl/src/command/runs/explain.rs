@@ -42,12 +42,19 @@ fn told(answer: &ExplainOperationRunResponse) -> String {
             text += &format!("    Open operation: {}\n", explanation.link);
         }
     }
+    if let Some(estimate) = &answer.estimate {
+        for (title, time) in [("begins", &estimate.start_time), ("ends", &estimate.complete_time)] {
+            if let Some(time) = time {
+                text += &format!("  probably {title} {}\n", words::moment(time));
+            }
+        }
+    }
     text
 }
 
 #[cfg(test)]
 mod tests {
-    use pb::operation::{Explanation, ExplanationCode, OperationRun, OperationRunStatus};
+    use pb::operation::{Estimate, Explanation, ExplanationCode, OperationRun, OperationRunStatus};
 
     use super::*;
 
@@ -63,7 +70,14 @@ mod tests {
                 by_name: "Olivia".into(),
                 ..Default::default()
             }],
+            estimate: None,
         };
-        assert_eq!(told(&answer), "Promotion: queued\n  paused in workspace: Promotions are paused.\n    by Olivia\n");
+        let expected = "Promotion: queued\n  paused in workspace: Promotions are paused.\n    by Olivia\n";
+        assert_eq!(told(&answer), expected);
+        let complete_time = Some(prost_types::Timestamp { seconds: 1_767_225_600, nanos: 0 });
+        let estimate = Some(Estimate { complete_time, sample_runs: 3, ..Default::default() });
+        let told = told(&ExplainOperationRunResponse { estimate, ..answer });
+        let end = words::moment(&complete_time.unwrap_or_default());
+        assert_eq!(told, format!("{expected}  probably ends {end}\n"));
     }
 }

@@ -1,6 +1,6 @@
 //! Explanations and attention counts.
 
-use domain::run::{Explanation, Hindrance, canonical_link};
+use domain::run::{Eta, Explanation, Hindrance, canonical_link};
 use pb::operation as proto;
 use server::fields::to_timestamp;
 
@@ -35,6 +35,15 @@ const fn to_code(hindrance: Hindrance) -> proto::ExplanationCode {
         Hindrance::StopRequested => Wire::StopRequested,
         Hindrance::NoProgress => Wire::NoProgress,
         Hindrance::InProgress => Wire::InProgress,
+    }
+}
+
+/// An estimate as it is sent.
+pub fn to_estimate(eta: Eta) -> proto::Estimate {
+    proto::Estimate {
+        start_time: eta.start.map(to_timestamp),
+        complete_time: Some(to_timestamp(eta.complete)),
+        sample_runs: i32::try_from(eta.samples).unwrap_or(i32::MAX),
     }
 }
 

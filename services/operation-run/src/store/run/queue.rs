@@ -1,6 +1,9 @@
 //! Where a run stands in the queue.
 
+use domain::run::RunType;
+use domain::run::eta::MOST_AHEAD;
 use sqlx::PgConnection;
+use time::Duration;
 
 use super::{Row, read, seen_run};
 use crate::error::Result;
@@ -9,27 +12,28 @@ use crate::run::{Run, SeenRun};
 /// What is before a run in the queue of its type, over all workspaces.
 #[derive(Debug)]
 pub struct QueuePlace {
-    /// Whether runs that may be claimed were queued before it.
-    pub ahead: bool,
+    /// How many runs that may be claimed were queued before it; no more than [`MOST_AHEAD`] are counted.
+    pub ahead: u32,
     /// The one directly before it in its own workspace.
     pub before_it: Option<SeenRun>,
-    /// Whether other runs of the type are in the hands of workers that live.
-    pub others_running: bool,
+    /// How many other runs of the type are in the hands of workers that live.
+    pub others_running: u32,
 }
 
 /// The place of a run in the queue.
 pub async fn place_of(connection: &mut PgConnection, run: &Run) -> Result<QueuePlace> {
-    let (ahead, others_running): (bool, bool) = sqlx::query_as(
+    let (ahead, others_running): (i64, i64) = sqlx::query_as(
         "SELECT
-             EXISTS (SELECT FROM operation.run q
+             (SELECT count(*) FROM (SELECT FROM operation.run q
                  WHERE q.status = 'queued' AND NOT q.parked AND q.type = $1 AND (q.created_at, q.id) < ($2, $3)
-                     AND q.not_before <= clock_timestamp()),
-             EXISTS (SELECT FROM operation.run q
+                     AND q.not_before <= clock_timestamp() LIMIT $4) counted),
+             (SELECT count(*) FROM operation.run q
                  WHERE q.status = 'running' AND q.type = $1 AND q.id <> $3 AND q.lease_expires_at >= clock_timestamp())",
     )
     .bind(run.run_type.as_str())
     .bind(run.created_at)
     .bind(run.id.uuid())
+    .bind(i64::from(MOST_AHEAD))
     .fetch_one(&mut *connection)
     .await?;
     let before_it: Option<Row> = sqlx::query_as(concat!(
@@ -46,5 +50,28 @@ pub async fn place_of(connection: &mut PgConnection, run: &Run) -> Result<QueueP
     .bind(run.workspace_id.uuid())
     .fetch_optional(connection)
     .await?;
-    Ok(QueuePlace { ahead, before_it: before_it.map(read).transpose()?, others_running })
+    let number = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
+    Ok(QueuePlace {
+        ahead: number(ahead),
+        before_it: before_it.map(read).transpose()?,
+        others_running: number(others_running),
+    })
+}
+
+/// How many runs tell how long one takes.
+const SAMPLES: i64 = 20;
+
+/// How long the runs of the type took that were done last, in any workspace, within a week: from the first claim to the end.
+pub async fn durations(connection: &mut PgConnection, run_type: RunType) -> Result<Vec<Duration>> {
+    let took: Vec<i64> = sqlx::query_scalar(
+        "SELECT (extract(epoch FROM completed_at - started_at) * 1000)::bigint FROM operation.run
+         WHERE status = 'completed' AND type = $1 AND outcome IN ('succeeded', 'partially_succeeded') AND NOT imported
+             AND started_at IS NOT NULL AND coalesce(imported_at, completed_at) > clock_timestamp() - interval '7 days'
+         ORDER BY coalesce(imported_at, completed_at) DESC LIMIT $2",
+    )
+    .bind(run_type.as_str())
+    .bind(SAMPLES)
+    .fetch_all(connection)
+    .await?;
+    Ok(took.into_iter().map(Duration::milliseconds).collect())
 }

@@ -46,6 +46,8 @@ pub enum Inserted {
     InTheWay,
     /// The type is paused. The transaction is over.
     Paused,
+    /// There was one, ever, and it is no longer kept. The transaction is over.
+    Spent,
 }
 
 /// Inserts the run, unless the table's own rules refuse it. Waits for a transaction that is just inserting one that is in
@@ -86,6 +88,7 @@ pub async fn insert(connection: &mut PgConnection, new: &NewRun) -> Result<Inser
         Ok(Some(row)) => Ok(Inserted::New(Box::new(read(row)?))),
         Ok(None) => Ok(Inserted::InTheWay),
         Err(error) if pg::failure(&error).constraint() == Some("run_type_paused") => Ok(Inserted::Paused),
+        Err(error) if pg::failure(&error).constraint() == Some("run_identity_spent") => Ok(Inserted::Spent),
         Err(error) => Err(error.into()),
     }
 }
