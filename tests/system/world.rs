@@ -135,6 +135,11 @@ impl World {
         Ok(Self { scene, servers, methods: wire::methods(), tokens, own, foreign, invented })
     }
 
+    /// Ends the provider's stand-in at once.
+    pub(super) async fn stop_provider(&mut self) -> Result<()> {
+        self.scene.stack.emulator.kill().await
+    }
+
     /// A request, with things of this place for `$workspace`, `$source`, `$target`; below them `$run` and `$promotion` (runs
     /// that have ended), `$onboarding` (one of `$onboarded`, cancelled), `$object` (a scope tag) with a `$version` and its `$content`,
     /// `$subject`, a backup `$schedule` with a `$set`, an `$ended` schedule; and `$selection`.
