@@ -113,8 +113,7 @@ fn postponed(session: &RunSession, pace: Pace, error: &GraphError) -> Ending {
 }
 
 fn cancelled_in_flight() -> Done {
-    let message =
-        "the run was cancelled while this item was being written; it may be applied in part: compare the subject again";
+    let message = "the run was cancelled while this item was being written; it may be applied in part: sync the tenant and look at it again";
     Done::failed("RUN_CANCELLED", message)
 }
 
@@ -127,10 +126,7 @@ fn is_in_flight(item: &ClaimedItem) -> bool {
 }
 
 /// What an item is to become, as it was planned.
-///
-/// # Errors
-/// When it cannot be read: the run cannot be worked on.
-pub fn read_plan(item: &ClaimedItem) -> Result<PlanItem, Trouble> {
+fn read_plan(item: &ClaimedItem) -> Result<PlanItem, Trouble> {
     let plan = item.plan.as_ref().map(from_struct).unwrap_or_default();
     serde_json::from_value(plan)
         .map_err(|error| Trouble::blocked("RUN_CONTEXT_INVALID", format!("an item's plan cannot be read: {error}")))

@@ -14,6 +14,6 @@ mod item;
 mod report;
 mod trouble;
 
-pub use applying::{Means, Pace, apply, ending, read_plan};
+pub use applying::{Means, Pace, apply, ending};
 pub use ground::{Ground, Refusal};
 pub use trouble::Trouble;

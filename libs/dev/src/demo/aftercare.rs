@@ -101,6 +101,7 @@ async fn backed_up(scene: &Scene, manager: &Session, schedule: &str) -> Result<B
         backup_schedule_id: schedule.to_owned(),
         ..Default::default()
     };
+    println!("  Waiting for the schedule to fire ...");
     let limit = Instant::now() + BACKUP_LIMIT;
     let set = loop {
         let sets = manager.backups().list_backup_sets(request.clone()).await?.into_inner().sets;
