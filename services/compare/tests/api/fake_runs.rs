@@ -276,6 +276,13 @@ impl OperationRunService for Shared {
     ) -> Result<Response<CancelOperationRunResponse>, Status> {
         unasked()
     }
+
+    async fn import_operation_runs(
+        &self,
+        _: Request<ImportOperationRunsRequest>,
+    ) -> Result<Response<ImportOperationRunsResponse>, Status> {
+        unasked()
+    }
 }
 
 #[tonic::async_trait]

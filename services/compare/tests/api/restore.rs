@@ -35,7 +35,7 @@ impl Synced<'_> {
         self.back_up(world, &schedule).await.0
     }
 
-    fn from_set(&self, set: &BackupSet) -> RestoreSelection {
+    fn set_back(&self, set: &BackupSet) -> RestoreSelection {
         self.restore(Origin::BackupSet(BackupSetOrigin {
             backup_set_id: set.backup_set_id.clone(),
             policy_types: vec![SCRIPT.into()],
@@ -43,7 +43,7 @@ impl Synced<'_> {
         }))
     }
 
-    fn from_versions(&self, ids: &[&str]) -> RestoreSelection {
+    fn versions_back(&self, ids: &[&str]) -> RestoreSelection {
         let policy_version_ids = ids.iter().map(|id| (*id).to_owned()).collect();
         self.restore(Origin::PolicyVersions(PolicyVersionsOrigin { policy_version_ids }))
     }
@@ -123,7 +123,7 @@ async fn what_was_changed_and_what_was_removed_is_back_as_it_was() {
     tenant.patch(&format!("{PATH}/{BETA}"), &says("changed by hand")).await;
     tenant.sync(&[SCRIPT]).await;
 
-    let selection = tenant.from_set(&set);
+    let selection = tenant.set_back(&set);
     let shown = preview(&world, &selection).await;
     assert_eq!(counts(&shown), (1, 1, 1, 0), "{shown:?}");
     assert_eq!((shown.tenant_name.as_str(), shown.operability.clone().unwrap().allowed()), ("Production", true));
@@ -176,7 +176,7 @@ async fn what_changed_after_the_preview_is_left_alone_and_the_others_go_on() {
         tenant.patch(&format!("{PATH}/{id}"), &says("changed by hand")).await;
     }
     tenant.sync(&[SCRIPT]).await;
-    let selection = tenant.from_set(&set);
+    let selection = tenant.set_back(&set);
     let shown = preview(&world, &selection).await;
     assert_eq!(counts(&shown), (0, 2, 1, 0));
     // Nobody has synced: only the provider knows.
@@ -197,7 +197,7 @@ async fn a_run_that_is_worked_on_again_writes_nothing_twice() {
     tenant.delete(&format!("{PATH}/{ALPHA}")).await;
     tenant.patch(&format!("{PATH}/{BETA}"), &says("changed by hand")).await;
     tenant.sync(&[SCRIPT]).await;
-    let selection = tenant.from_set(&set);
+    let selection = tenant.set_back(&set);
     let request = confirmed(&selection, &preview(&world, &selection).await);
     let run = world.user("ada").restores().execute_restore(request).await.unwrap().into_inner().run.unwrap();
     tenant.ended(&run.run_id).await;
@@ -221,7 +221,7 @@ async fn what_is_not_what_was_confirmed_starts_nothing() {
     let set = tenant.backed_up_scripts(&world).await;
     tenant.patch(&format!("{PATH}/{BETA}"), &says("changed by hand")).await;
     tenant.sync(&[SCRIPT]).await;
-    let selection = tenant.from_set(&set);
+    let selection = tenant.set_back(&set);
     let shown = preview(&world, &selection).await;
     let right = confirmed(&selection, &shown);
     let confirmation = right.confirmation.clone().unwrap();
@@ -259,7 +259,7 @@ async fn a_repeated_request_finds_its_run_whatever_happened_since() {
     let set = tenant.backed_up_scripts(&world).await;
     tenant.patch(&format!("{PATH}/{BETA}"), &says("changed by hand")).await;
     tenant.sync(&[SCRIPT]).await;
-    let selection = tenant.from_set(&set);
+    let selection = tenant.set_back(&set);
     let request = confirmed(&selection, &preview(&world, &selection).await);
     let execute = async |request: &ExecuteRestoreRequest| {
         world.user("ada").restores().execute_restore(request.clone()).await.unwrap().into_inner().run.unwrap().run_id
@@ -293,29 +293,29 @@ async fn content_goes_back_to_its_own_tenant_and_what_is_hidden_is_absent() {
     let version = async |of: &Synced<'_>| of.version_list(&world, ALPHA).await[0].policy_version_id.clone();
     let (own, others, foreign) = (version(&tenant).await, version(&other).await, version(&elsewhere).await);
     let refused = async |who: &str, selection: RestoreSelection| refusal(preview_by(&world, who, &selection).await);
-    let hidden = refused("ada", tenant.from_versions(&[&fresh()])).await;
+    let hidden = refused("ada", tenant.versions_back(&[&fresh()])).await;
     assert_eq!(hidden.0, Code::NotFound);
 
     let of_another = (Code::FailedPrecondition, "POLICY_VERSION_OF_ANOTHER_TENANT".to_owned());
-    assert_eq!(refused("ada", tenant.from_versions(&[&others])).await, of_another);
-    assert_eq!(refused("ada", tenant.from_versions(&[&own, &others])).await, of_another);
-    assert_eq!(refused("ada", tenant.from_versions(&[&foreign])).await, hidden);
-    assert_eq!(refused("ada", tenant.from_versions(&[&foreign, &others])).await, hidden, "what is hidden comes first");
-    assert_eq!(refused("ada", other.from_set(&set)).await, hidden);
-    let mut request = confirmed(&tenant.from_versions(&[&own]), &preview(&world, &tenant.from_versions(&[&own])).await);
-    request.selection = Some(tenant.from_versions(&[&others]));
+    assert_eq!(refused("ada", tenant.versions_back(&[&others])).await, of_another);
+    assert_eq!(refused("ada", tenant.versions_back(&[&own, &others])).await, of_another);
+    assert_eq!(refused("ada", tenant.versions_back(&[&foreign])).await, hidden);
+    assert_eq!(refused("ada", tenant.versions_back(&[&foreign, &others])).await, hidden, "what is hidden comes first");
+    assert_eq!(refused("ada", other.set_back(&set)).await, hidden);
+    let mut request = confirmed(&tenant.versions_back(&[&own]), &preview(&world, &tenant.versions_back(&[&own])).await);
+    request.selection = Some(tenant.versions_back(&[&others]));
     assert_eq!(refusal(world.user("ada").restores().execute_restore(request).await), of_another);
 
     // Who may look at this tenant only is not told that the other one has such a version.
     let ada = world.user("ada");
     ada.let_in(&tenant.workspace_id, "olaf", Role::Operator).await;
     ada.entitle(&tenant.workspace_id, &tenant.tenant_id, "olaf", Role::Operator).await;
-    assert_eq!(refused("olaf", tenant.from_versions(&[&others])).await, hidden);
-    assert_eq!(refused("eve", tenant.from_versions(&[&own])).await, hidden);
+    assert_eq!(refused("olaf", tenant.versions_back(&[&others])).await, hidden);
+    assert_eq!(refused("eve", tenant.versions_back(&[&own])).await, hidden);
     // Looking is all that a preview needs; an operator does not restore.
-    let shown = preview_by(&world, "olaf", &tenant.from_set(&set)).await.unwrap();
+    let shown = preview_by(&world, "olaf", &tenant.set_back(&set)).await.unwrap();
     assert_eq!(shown.operability.clone().unwrap().missing_capability, "tenant_restore.execute");
-    let request = confirmed(&tenant.from_set(&set), &shown);
+    let request = confirmed(&tenant.set_back(&set), &shown);
     let refused = refusal(world.user("olaf").restores().execute_restore(request).await);
     assert_eq!(refused, (Code::PermissionDenied, "CAPABILITY_MISSING".to_owned()));
 }
@@ -331,12 +331,12 @@ async fn versions_are_chosen_by_name_one_of_an_object() {
     tenant.sync(&[SCRIPT]).await;
     let versions = tenant.version_list(&world, BETA).await;
     let id = |number: i32| versions.iter().find(|version| version.number == number).unwrap().policy_version_id.as_str();
-    let both = tenant.from_versions(&[id(1), id(2)]);
+    let both = tenant.versions_back(&[id(1), id(2)]);
     let refused = refusal(preview_by(&world, "ada", &both).await);
     assert_eq!(refused, (Code::FailedPrecondition, "POLICY_CHOSEN_TWICE".to_owned()));
-    assert_eq!(counts(&preview(&world, &tenant.from_versions(&[id(2)])).await), (0, 0, 1, 0));
+    assert_eq!(counts(&preview(&world, &tenant.versions_back(&[id(2)])).await), (0, 0, 1, 0));
 
-    let selection = tenant.from_versions(&[id(1)]);
+    let selection = tenant.versions_back(&[id(1)]);
     let shown = preview(&world, &selection).await;
     assert_eq!((counts(&shown), shown.policies[0].display_name.as_str()), ((0, 1, 0, 0), "Beta"));
     tenant.restored(&world, confirmed(&selection, &shown)).await;
@@ -350,7 +350,7 @@ async fn pages_belong_to_one_preview_and_the_first_is_on_record() {
     let set = tenant.backed_up_scripts(&world).await;
     tenant.patch(&format!("{PATH}/{BETA}"), &says("changed by hand")).await;
     tenant.sync(&[SCRIPT]).await;
-    let selection = tenant.from_set(&set);
+    let selection = tenant.set_back(&set);
     let mut restores = world.user("ada").restores();
     let request = PreviewRestoreRequest { selection: Some(selection.clone()), page_size: 1, ..Default::default() };
     let (mut names, mut token) = (Vec::new(), String::new());
@@ -393,7 +393,7 @@ async fn a_tenant_that_is_not_good_for_it_blocks_everything_with_a_reason() {
     let set = tenant.backed_up_scripts(&world).await;
     tenant.patch(&format!("{PATH}/{BETA}"), &says("changed by hand")).await;
     tenant.sync(&[SCRIPT]).await;
-    let selection = tenant.from_set(&set);
+    let selection = tenant.set_back(&set);
     assert_eq!(counts(&preview(&world, &selection).await), (0, 1, 2, 0));
     let superuser = world.superuser().await;
     let sql = async |statement: &'static str| sqlx::query(statement).execute(superuser.pool()).await.unwrap();
@@ -425,9 +425,9 @@ async fn each_mistake_in_a_request_names_its_field() {
         (set(BackupSetOrigin::default()), "selection.backup_set.backup_set_id"),
         (set(nonsense), "selection.backup_set.policy_types[0]"),
         (set(many), "selection.backup_set.external_ids"),
-        (tenant.from_versions(&[]), "selection.policy_versions.policy_version_ids"),
-        (tenant.from_versions(&vec![id.as_str(); 1001]), "selection.policy_versions.policy_version_ids"),
-        (tenant.from_versions(&["7"]), "selection.policy_versions.policy_version_ids[0]"),
+        (tenant.versions_back(&[]), "selection.policy_versions.policy_version_ids"),
+        (tenant.versions_back(&vec![id.as_str(); 1001]), "selection.policy_versions.policy_version_ids"),
+        (tenant.versions_back(&["7"]), "selection.policy_versions.policy_version_ids[0]"),
     ] {
         let status = preview_by(&world, "ada", &wrong).await.unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
