@@ -49,7 +49,11 @@ impl Replicas {
 impl Ground {
     /// Prepares everything up to the preflight.
     pub(crate) async fn prepare(replicas: Replicas) -> Result<Self> {
-        let mut plan = Plan::test().await?;
+        Self::prepare_on(Plan::test().await?, replicas).await
+    }
+
+    /// The same on this plan.
+    pub(crate) async fn prepare_on(mut plan: Plan, replicas: Replicas) -> Result<Self> {
         plan.promotion_replicas = replicas.promotion;
         plan.operation_run_replicas = replicas.operation_run;
         // Workers die often here, and each time somebody has to notice.

@@ -6,14 +6,20 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests and tools make their own ids and read the clock")]
 
+mod boundaries;
 mod cancel;
+mod crowd;
+mod database;
 mod drift;
 mod ground;
 mod kill_others;
 mod kill_worker;
 mod lost_replies;
+mod many_watchers;
 mod policies;
 mod proof;
+mod register;
 mod repeat;
+mod rollout;
 mod watcher;
 mod zombie;

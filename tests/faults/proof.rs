@@ -8,6 +8,8 @@ use dev::job;
 use pb::compare::CompareState;
 use pb::operation::{ItemEffect, ItemState, OperationRun, OperationRunItem, OperationRunOutcome, OperationRunStatus};
 use system_tests::provider::{Held, Written};
+use system_tests::recorder;
+use system_tests::recorder::owner::Owners;
 
 use crate::ground::Ground;
 use crate::policies;
@@ -67,6 +69,7 @@ pub(crate) async fn items_agree(ground: &Ground, run: &OperationRun) -> Result<V
 /// The run's events are dense and end with the one end; fences never fall; beginning and end are audited once.
 pub(crate) async fn history_is_whole(ground: &Ground, run: &OperationRun) -> Result<()> {
     let rows = &ground.story.rows;
+    single_owner(rows).await?;
     let events: Vec<(i64, String, i64)> = sqlx::query_as(
         "SELECT rev, kind, coalesce((run->>'fence')::bigint, 0) FROM operation.run_event
          WHERE run_id = $1::uuid ORDER BY xid, seq",
@@ -90,6 +93,21 @@ pub(crate) async fn history_is_whole(ground: &Ground, run: &OperationRun) -> Res
         assert_eq!(entries, 1, "{action} is audited once");
     }
     Ok(())
+}
+
+/// Every event of the database, in its order, under one owner at a time: the recorder's own judgement.
+pub(crate) async fn single_owner(rows: &sqlx::PgPool) -> Result<()> {
+    const BATCH: i64 = 5_000;
+    let mut owners = Owners::default();
+    loop {
+        let events = recorder::rows::events_after(rows, owners.position(), BATCH).await?;
+        if events.is_empty() {
+            return Ok(());
+        }
+        for event in events {
+            owners.take(event)?;
+        }
+    }
 }
 
 /// After another sync of the target every subject compares identical, one to one.

@@ -5,12 +5,14 @@
 //! owner    events of the database in their order: one holder at a time, fences that rise, one end
 //! queue    what was acknowledged is there, once, and ended; effects at the provider happened once
 //! watch    what one subscriber was told, message by message, across all its streams
+//! looker   such a subscriber
 //! rows     reads what the checkers judge, past grants and row-level security
 //! ```
 //!
 //! A checker returns the first thing that must not be as a [`Violation`]. Each has tests with bad histories that it refuses.
 
 pub mod history;
+pub mod looker;
 pub mod owner;
 pub mod queue;
 pub mod rows;

@@ -105,6 +105,14 @@ impl Plan {
         Ok(Self { timing: Timing::short(), ..plan })
     }
 
+    /// As [`Plan::test`], on a PostgreSQL of its own whose commits wait for the disk, so that it can be killed and started again. Its
+    /// files lie in the folder `postgres` of the plan's state.
+    pub async fn breakable() -> Result<Self> {
+        let state = paths::state().join("tests").join(format!("test-{}", uuid::Uuid::now_v7()));
+        let database = Database::kept(&state.join("postgres")).await?;
+        Ok(Self { timing: Timing::short(), ..Self::on(database, state) })
+    }
+
     fn on(database: Database, state: PathBuf) -> Self {
         Self {
             state,

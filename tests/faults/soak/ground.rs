@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use dev::client::Session;
 use dev::job;
 use dev::paths;
 use dev::persona::Persona;
 use dev::stack::{Database, EmulatedTenant, Plan, Process, Stack, Timing};
 use pb::backup::{BackupPlan, CatchUpPolicy, CreateBackupScheduleRequest, OverlapPolicy};
-use pg::local::{Cluster, Start};
+use pg::local::Cluster;
 use serde_json::json;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -27,7 +27,6 @@ pub(crate) const REPLICAS: usize = 2;
 const TARGETS: usize = 3;
 /// How many policies the source has.
 pub(crate) const POLICIES: usize = 12;
-const DATABASE: &str = "tenantatlas";
 
 /// A tenant of a workspace.
 #[derive(Debug, Clone)]
@@ -80,12 +79,10 @@ impl Ground {
         let state = paths::state().join("soak").join(uuid::Uuid::now_v7().to_string());
         std::fs::create_dir_all(&state)?;
         println!("soak: history and logs in {}", state.display());
-        let cluster = Cluster::start(&Start::kept(state.join("postgres"))).await?;
-        pg::migrate(&cluster.create_database(DATABASE).await?).await?;
         let tenants: Vec<_> = (0..TARGETS + 2).map(|_| EmulatedTenant::empty()).collect();
         let plan = Plan {
             state: state.clone(),
-            database: Database::Private { cluster, name: DATABASE.to_owned() },
+            database: Database::kept(&state.join("postgres")).await?,
             tenants: tenants.clone(),
             compare_replicas: REPLICAS,
             promotion_replicas: REPLICAS,
@@ -112,10 +109,7 @@ impl Ground {
 
     /// The database server.
     pub(crate) fn cluster(&mut self) -> Result<&mut Cluster> {
-        match &mut self.stack.database {
-            Database::Private { cluster, .. } => Ok(cluster),
-            _ => bail!("the soak has a database server of its own"),
-        }
+        self.stack.database.cluster()
     }
 
     /// Stops everything. What was written stays.

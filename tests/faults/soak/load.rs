@@ -20,6 +20,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use system_tests::recorder::Violation;
 use system_tests::recorder::history::Phase;
+use system_tests::recorder::looker::is_indeterminate;
 use system_tests::recorder::queue::Acknowledged;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -60,12 +61,6 @@ pub(crate) fn begin(field: &Arc<Field>, seed: u64) -> Vec<JoinHandle<Result<()>>
         actors.push(tokio::spawn(promoter.promote(target.clone())));
     }
     actors
-}
-
-/// Whether nobody knows what became of the call: a status of our own has a reason, and UNAVAILABLE says that it may be repeated.
-pub(crate) fn is_indeterminate(status: &Status) -> bool {
-    let cut = status.details().is_empty() && matches!(status.code(), Code::Cancelled | Code::Unknown | Code::Internal);
-    cut || matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted)
 }
 
 /// Answers that nothing here gives a reason for.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use pg::local;
 
 /// Where the services' roles find their schemas.
@@ -32,6 +32,19 @@ impl Database {
     /// `DATABASE_URL` where it is set, else a cluster whose data stay in `folder` from one start to the next; migrated.
     pub async fn given_or_kept(folder: &Path) -> Result<Self> {
         Self::given_or(&local::Start::kept(folder)).await
+    }
+
+    /// A cluster of our own whose data stay in `folder`; migrated.
+    pub async fn kept(folder: &Path) -> Result<Self> {
+        Self::in_cluster(local::Cluster::start(&local::Start::kept(folder)).await?).await
+    }
+
+    /// The cluster, when it is our own.
+    pub fn cluster(&mut self) -> Result<&mut local::Cluster> {
+        match self {
+            Database::Private { cluster, .. } => Ok(cluster),
+            Database::Given(_) | Database::Test(_) => bail!("this database server is not ours alone"),
+        }
     }
 
     async fn given_or(start: &local::Start) -> Result<Self> {

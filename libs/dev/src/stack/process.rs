@@ -125,6 +125,16 @@ impl Process {
         Ok(())
     }
 
+    /// Asks it to stop (SIGTERM), waits until it has, and starts it again: what a rollout does to it.
+    pub async fn replace(&mut self) -> Result<()> {
+        self.signal("TERM").await?;
+        let ended = timeout(STOP_LIMIT, self.child.wait()).await.context("it does not stop")??;
+        if !ended.success() {
+            bail!("{} ended with {ended}", self.recipe.name);
+        }
+        self.restart().await
+    }
+
     /// Changes a variable of its environment, from its next start on.
     pub fn set(&mut self, variable: &str, value: &str) {
         self.recipe.env.insert(variable.to_owned(), value.to_owned());

@@ -161,6 +161,11 @@ impl World {
     /// Starts another replica; returns its number.
     pub async fn add_replica(&mut self, options: &[&str]) -> usize {
         let url = self.database.url_for("tenantatlas_operation");
+        self.add_replica_at(&url, options).await
+    }
+
+    /// Starts another replica that finds its database here; returns its number.
+    pub async fn add_replica_at(&mut self, url: &str, options: &[&str]) -> usize {
         let mut arguments = vec![
             "operation-run-service",
             "--listen=127.0.0.1:0",
@@ -242,7 +247,12 @@ impl World {
 
     /// The public side, as a service on behalf of this user.
     pub fn runs_through(&self, service: &str, subject: &str) -> Runs {
-        OperationRunServiceClient::new(self.authorized(0, Some(subject), Some(service)))
+        self.runs_through_at(0, service, subject)
+    }
+
+    /// The public side of one replica, as a service on behalf of this user.
+    pub fn runs_through_at(&self, number: usize, service: &str, subject: &str) -> Runs {
+        OperationRunServiceClient::new(self.authorized(number, Some(subject), Some(service)))
     }
 
     /// The public side, as a service by itself.
@@ -258,7 +268,12 @@ impl World {
 
     /// The workers' side, as this service.
     pub fn workers(&self, service: &str) -> Workers {
-        OperationRunWorkerServiceClient::new(self.authorized(0, None, Some(service)))
+        self.workers_at(0, service)
+    }
+
+    /// The workers' side of one replica, as this service.
+    pub fn workers_at(&self, number: usize, service: &str) -> Workers {
+        OperationRunWorkerServiceClient::new(self.authorized(number, None, Some(service)))
     }
 
     /// Pausing and resuming.

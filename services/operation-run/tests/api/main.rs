@@ -8,6 +8,7 @@ mod cancel;
 mod control;
 mod deadline;
 mod explain;
+mod fault;
 mod harness;
 mod import;
 mod lease;
