@@ -2,10 +2,12 @@
 //! anybody, restated, and what only we can know. `cargo dev manifests` has more judges look at them.
 
 mod alerts;
+mod configuration;
 mod image;
 mod network;
 mod objects;
 mod pods;
 mod references;
+mod scaling;
 mod schemas;
 mod settings;

@@ -9,7 +9,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 /// Overlays that are rendered. What is for production has to keep every rule.
-pub(crate) const OVERLAYS: [&str; 2] = ["dev", "prod"];
+pub(crate) const OVERLAYS: [&str; 3] = ["dev", "managed", "prod"];
 
 /// The objects of the overlay for production; `None` where nothing can render them, which has been said then.
 pub(crate) static PROD: LazyLock<Option<Objects>> = LazyLock::new(|| Objects::of("prod"));
@@ -39,7 +39,7 @@ impl Objects {
 
     /// The variables of the one container of a workload, as its process sees them.
     pub(crate) fn environment(&self, workload: &Value) -> BTreeMap<String, String> {
-        let container = &workload.containers()[0];
+        let container = workload.own_container();
         let mut environment = BTreeMap::new();
         for source in container["envFrom"].as_array().into_iter().flatten() {
             let name = source["configMapRef"]["name"].as_str().expect("variables come from ConfigMaps");
@@ -80,6 +80,13 @@ pub(crate) trait Object {
     fn name(&self) -> &str;
     fn pod(&self) -> &Value;
     fn containers(&self) -> &[Value];
+
+    /// The container of our program: there may be others beside it.
+    fn own_container(&self) -> &Value {
+        let containers = self.containers();
+        containers.iter().find(|container| container["name"] == "tenantatlas").unwrap_or(&containers[0])
+    }
+
     fn pod_labels(&self) -> &Value;
 }
 

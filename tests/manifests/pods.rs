@@ -1,5 +1,6 @@
 //! What every pod keeps to: the restricted profile of pod security, limits, probes, spread, an orderly end.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -28,6 +29,7 @@ fn a_broken_rule_is_found() {
         ("/spec/template/spec/hostNetwork", json!(true), "host"),
         ("/spec/template/spec/securityContext/runAsNonRoot", json!(false), "root"),
         ("/spec/template/spec/securityContext/runAsUser", json!(0), "user"),
+        ("/spec/template/spec/securityContext/runAsGroup", json!(0), "group"),
         ("/spec/template/spec/priorityClassName", Value::Null, "priority"),
         ("/spec/template/spec/terminationGracePeriodSeconds", json!(30), "drain"),
         ("/spec/template/spec/topologySpreadConstraints", json!([]), "spread"),
@@ -37,6 +39,11 @@ fn a_broken_rule_is_found() {
         (&format!("{container}/securityContext/readOnlyRootFilesystem"), json!(false), "read-only"),
         (&format!("{container}/securityContext/capabilities/drop"), json!(["NET_RAW"]), "capabilities"),
         (&format!("{container}/securityContext/privileged"), json!(true), "privilege"),
+        (&format!("{container}/securityContext/procMount"), json!("Unmasked"), "procMount"),
+        (&format!("{container}/securityContext/seccompProfile"), json!({"type": "Unconfined"}), "seccomp"),
+        (&format!("{container}/env"), json!([{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]), "twice"),
+        (&format!("{container}/ports/0/hostPort"), json!(80), "port of the host"),
+        (&format!("{container}/ports/1/name"), json!("grpc"), "twice"),
         (&format!("{container}/resources/limits/ephemeral-storage"), Value::Null, "ephemeral-storage"),
         (&format!("{container}/livenessProbe"), Value::Null, "liveness"),
         (&format!("{container}/livenessProbe/httpGet/path"), json!("/readyz"), "same"),
@@ -104,6 +111,7 @@ fn pod(found: &mut Found, workload: &Value) {
     let security = &pod["securityContext"];
     found.unless(security["runAsNonRoot"] == true, "may run as root");
     found.unless(security["runAsUser"].as_u64() >= Some(10_000), "runs as a user that the host may have too");
+    found.unless(security["runAsGroup"].as_u64() >= Some(10_000), "runs as a group that the host may have too");
     found.unless(security["seccompProfile"]["type"] == "RuntimeDefault", "has no seccomp profile");
     found.unless(!pod["priorityClassName"].is_null(), "has no priority");
     // What the restricted profile knows, without what this project has no use for.
@@ -119,6 +127,9 @@ fn hardened(found: &mut Found, container: &Value) {
     found.unless(security["allowPrivilegeEscalation"] == false, "allows a gain of privileges");
     found.unless(security["privileged"].is_null(), "says something of privileged");
     found.unless(security["readOnlyRootFilesystem"] == true, "has a root that is not read-only");
+    found.unless(security["procMount"].is_null(), "says something of procMount");
+    let profile = &security["seccompProfile"];
+    found.unless(profile.is_null() || profile["type"] == "RuntimeDefault", "has another seccomp profile than its pod");
     let capabilities = &security["capabilities"];
     found.unless(capabilities["drop"] == json!(["ALL"]) && capabilities["add"].is_null(), "has capabilities");
     let image = container["image"].as_str().unwrap_or_default();
@@ -129,6 +140,12 @@ fn hardened(found: &mut Found, container: &Value) {
     }
     for port in container["ports"].as_array().into_iter().flatten() {
         found.unless(port["hostPort"].is_null(), "takes a port of the host");
+    }
+    for list in ["env", "ports", "volumeMounts"] {
+        let key = if list == "volumeMounts" { "mountPath" } else { "name" };
+        let mut seen = BTreeSet::new();
+        let once = container[list].as_array().into_iter().flatten().all(|item| seen.insert(item[key].to_string()));
+        found.unless(once, format!("says something twice in its {list}"));
     }
 }
 

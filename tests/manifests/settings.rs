@@ -1,23 +1,29 @@
 //! Settings: what the manifests say is what the programs read.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use super::objects::{OVERLAYS, Object as _, Objects, PROD, k8s};
+use super::configuration;
+use super::objects::{OVERLAYS, Object as _, Objects, PROD, k8s, text};
 
 #[test]
 fn every_variable_is_an_option_of_a_program() {
-    let sources: String =
-        ["libs", "services"].iter().map(|folder| sources(&dev::paths::repository().join(folder))).collect();
+    let programs = configuration::programs();
     for overlay in OVERLAYS {
         let Some(objects) = Objects::of(overlay) else { return };
         for workload in objects.workloads() {
-            for name in objects.environment(workload).keys().filter(|name| name.starts_with("TENANTATLAS_")) {
-                assert!(
-                    sources.contains(&format!("\"{name}\"")),
-                    "{overlay}: nothing reads {name} of {}",
-                    workload.name()
-                );
+            let environment = objects.environment(workload);
+            let ours: Vec<_> = environment.keys().filter(|name| name.starts_with("TENANTATLAS_")).collect();
+            if ours.is_empty() {
+                continue;
+            }
+            let run = text(&workload.own_container()["command"][0]);
+            let run = run.trim_start_matches("/usr/bin/");
+            let program = programs.iter().find(|program| program.get_name() == run);
+            let program = program.unwrap_or_else(|| panic!("{overlay}: {} runs {run:?}", workload.name()));
+            let known: BTreeSet<&str> =
+                program.get_arguments().filter_map(|option| option.get_env()?.to_str()).collect();
+            for name in ours {
+                assert!(known.contains(name.as_str()), "{overlay}: {run} of {} reads no {name}", workload.name());
             }
         }
     }
@@ -57,23 +63,29 @@ fn work_is_done_by_workers_and_only_there() {
 
 #[test]
 fn no_secret_is_a_setting() {
-    let Some(prod) = &*PROD else { return };
-    for workload in prod.workloads() {
-        for (name, value) in prod.environment(workload) {
+    for overlay in ["managed", "prod"] {
+        let Some(objects) = Objects::of(overlay) else { return };
+        without_secrets(&objects);
+    }
+}
+
+fn without_secrets(objects: &Objects) {
+    for workload in objects.workloads() {
+        for (name, value) in objects.environment(workload) {
             let word = ["SECRET", "PASSWORD", "TOKEN", "KEY"].iter().any(|word| name.contains(word));
             let path = value.starts_with('/') || name.ends_with("_TYPES");
             assert!(!word || path, "{}: {name} is given as a value", workload.name());
             let user = value.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map_or("", |(user, _)| user);
             assert!(!user.contains(':'), "{}: {name} has a password in it", workload.name());
         }
-        let text = workload.to_string();
+        let whole = workload.to_string();
         assert!(
-            !text.contains("secretKeyRef") && !text.contains("secretRef"),
+            !whole.contains("secretKeyRef") && !whole.contains("secretRef"),
             "{} has a secret as a variable",
             workload.name()
         );
     }
-    for map in prod.of_kind("ConfigMap") {
+    for map in objects.of_kind("ConfigMap") {
         assert!(!map["data"].to_string().contains("PRIVATE KEY"), "{}", map.name());
     }
 }
@@ -103,16 +115,21 @@ fn services_are_called_at_every_address_they_have() {
     assert_eq!(seen, 6, "compare calls one, promotion two, each as a service and as a worker");
 }
 
-/// The text of every source under a folder.
-fn sources(folder: &Path) -> String {
-    let mut all = String::new();
-    for entry in std::fs::read_dir(folder).expect("a folder of the repository can be read") {
-        let path = entry.expect("an entry of a folder can be read").path();
-        if path.is_dir() {
-            all.push_str(&sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            all.push_str(&std::fs::read_to_string(&path).expect("a source is UTF-8"));
-        }
+/// A program that is told of a password's file finds it among its Secrets.
+#[test]
+fn passwords_of_the_database_are_mounted_where_they_are_looked_for() {
+    let Some(managed) = Objects::of("managed") else { return };
+    let mut seen = 0;
+    for workload in managed.workloads() {
+        let environment = managed.environment(workload);
+        let file = environment.get("TENANTATLAS_DATABASE_PASSWORD_FILE").expect("every program connects with one");
+        let mounts = workload.containers()[0]["volumeMounts"].as_array().into_iter().flatten();
+        let mounted = mounts.filter(|mount| file.starts_with(&format!("{}/", text(&mount["mountPath"]))));
+        let names: Vec<String> = mounted.map(|mount| text(&mount["name"])).collect();
+        let volumes = workload.pod()["volumes"].as_array().into_iter().flatten();
+        let secrets = volumes.filter(|volume| names.contains(&text(&volume["name"])) && !volume["secret"].is_null());
+        assert_eq!(secrets.count(), 1, "{} has no Secret at {file}", workload.name());
+        seen += 1;
     }
-    all
+    assert_eq!(seen, 7);
 }

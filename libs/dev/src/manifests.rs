@@ -9,7 +9,7 @@ use tokio::process::Command;
 use crate::{check, paths, tools};
 
 /// Overlays of k8s/.
-const OVERLAYS: [&str; 2] = ["dev", "prod"];
+const OVERLAYS: [&str; 3] = ["dev", "managed", "prod"];
 
 /// Judges every overlay; what was rendered stays in the state folder to be looked at.
 pub async fn run() -> Result<ExitCode> {

@@ -13,6 +13,7 @@
 mod admin;
 mod ambient;
 mod approval;
+mod arguments;
 mod assign;
 mod auth;
 mod batch;
@@ -40,6 +41,7 @@ mod tls;
 mod world;
 mod write;
 
+pub use arguments::Arguments;
 pub use control::{Control, TenantSpec, TenantSummary};
 pub use emulator::{Emulator, Running};
 pub use engine::LogEntry;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::{Failure, Settings, failure};
+use crate::{Failure, Settings, failure, password};
 
 /// An open transaction. Dropped without `commit`, it rolls back.
 pub type Tx = sqlx::Transaction<'static, Postgres>;
@@ -86,10 +86,12 @@ impl Begin {
 }
 
 impl Db {
-    /// Opens the pool and its first connection, waiting up to the acquire timeout for a server that is just starting.
+    /// Opens the pool and its first connection, waiting up to the acquire timeout for a server that is just starting. A password
+    /// in a file is followed until the pool is closed.
     pub async fn connect(settings: &Settings) -> Result<Self, sqlx::Error> {
         let loss = Arc::new(Mutex::new(None));
         let seen = Arc::clone(&loss);
+        let password = settings.password().await?;
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
             .acquire_timeout(settings.acquire_timeout)
@@ -101,8 +103,14 @@ impl Db {
                 let suspect = is_suspect(&metadata, &seen);
                 Box::pin(async move { Ok(!suspect || answers(connection).await) })
             })
-            .connect_with(settings.connect_options()?)
+            .connect_with(settings.connect_options(password.as_deref())?)
             .await?;
+        if let Some((file, password)) = settings.password_file.clone().zip(password) {
+            let settings = settings.clone();
+            tokio::spawn(password::follow(pool.clone(), file, settings.password_interval, password, move |password| {
+                settings.connect_options(Some(password))
+            }));
+        }
         Ok(Self { pool, loss })
     }
 

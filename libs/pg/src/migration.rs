@@ -13,6 +13,8 @@ use crate::{Failure, failure};
 /// Where the migrator keeps its book; the first migration lets the services read it.
 const BOOK_SCHEMA: &str = "migration";
 const BOOK: &str = "migration.applied";
+/// By which `pg_stat_activity` tells who migrates.
+pub(crate) const APPLICATION: &str = "tenantatlas-migrate";
 
 static EMBEDDED: Migrator = sqlx::migrate!("../../migrations");
 
@@ -68,9 +70,12 @@ pub(crate) fn fingerprint() -> String {
 /// processes at once (an advisory lock orders them) and for several databases of one cluster at once (statements about
 /// roles tolerate one another). Versions applied by a newer release are left alone.
 pub async fn migrate(url: &str) -> Result<i64, MigrationFailed> {
-    let options: PgConnectOptions = url.parse().map_err(MigrationFailed::Connect)?;
-    let mut connection =
-        options.application_name("tenantatlas-migrate").connect().await.map_err(MigrationFailed::Connect)?;
+    migrate_as(url.parse().map_err(MigrationFailed::Connect)?).await
+}
+
+/// The same, by options.
+pub(crate) async fn migrate_as(owner: PgConnectOptions) -> Result<i64, MigrationFailed> {
+    let mut connection = owner.application_name(APPLICATION).connect().await.map_err(MigrationFailed::Connect)?;
     let mut migrator = Migrator {
         migrations: EMBEDDED.migrations.clone(),
         create_schemas: vec![BOOK_SCHEMA.into()].into(),

@@ -15,7 +15,7 @@ mod settings;
 mod tls;
 
 pub(crate) use settings::check_web_url;
-pub use settings::{ClientCredentials, ConfigError, Limits, OidcSettings, Settings};
+pub use settings::{ClientCredentials, ConfigError, Limits, OidcSettings, Settings, between};
 pub use tls::{CertificateFiles, ClientAuth, TlsArgs, TlsSettings};
 
 /// The options of the chassis, flattened into each service's own.
@@ -46,21 +46,21 @@ pub struct ServerArgs {
     /// that follow RFC 9068; a `JWT` that is an ID token is refused in any case.
     #[arg(long, env = "TENANTATLAS_OIDC_TOKEN_TYPES", value_enum, value_delimiter = ',', default_value = "at+jwt,JWT")]
     pub oidc_token_types: Vec<TokenType>,
-    /// How far the clocks of the issuer and of this process may differ.
+    /// How far the clocks of the issuer and of this process may differ. From 0s to 5m.
     #[arg(long, env = "TENANTATLAS_OIDC_LEEWAY", value_parser = duration, default_value = "30s")]
     pub oidc_leeway: Duration,
-    /// How long fetched signing keys are used before they are fetched again.
+    /// How long fetched signing keys are used before they are fetched again. From 1ms to 24h.
     #[arg(long, env = "TENANTATLAS_OIDC_JWKS_TTL", value_parser = duration, default_value = "10m")]
     pub oidc_jwks_ttl: Duration,
     /// Least time from a fetch of signing keys in vain to the next one, so that tokens with invented key ids cannot make
-    /// us hammer the issuer.
+    /// us hammer the issuer. From 0s to 1h.
     #[arg(long, env = "TENANTATLAS_OIDC_JWKS_COOLDOWN", value_parser = duration, default_value = "10s")]
     pub oidc_jwks_cooldown: Duration,
 
     /// Client id by which this service gets its own token.
     #[arg(long, env = "TENANTATLAS_CLIENT_ID")]
     pub client_id: Option<String>,
-    /// Client secret; better given as a file.
+    /// Client secret. For development: --client-secret-file is not seen by whoever lists processes or their variables.
     #[arg(long, env = "TENANTATLAS_CLIENT_SECRET", hide_env_values = true, conflicts_with = "client_secret_file")]
     pub client_secret: Option<Secret>,
     /// File with the client secret; read again whenever a token is fetched, so that it can be replaced in place.
@@ -77,41 +77,42 @@ pub struct ServerArgs {
     #[arg(long, env = "TENANTATLAS_LOG", default_value = "info")]
     pub log: String,
 
-    /// Largest request message, in bytes.
+    /// Largest request message. From 1 to 4294967295.
     #[arg(long, env = "TENANTATLAS_MAX_REQUEST_BYTES", default_value_t = 4 << 20)]
     pub max_request_bytes: usize,
-    /// Largest response message, in bytes.
+    /// Largest response message. From 1 to 4294967295.
     #[arg(long, env = "TENANTATLAS_MAX_RESPONSE_BYTES", default_value_t = 16 << 20)]
     pub max_response_bytes: usize,
-    /// Unary calls in work at once, over all connections; more are refused at once with RESOURCE_EXHAUSTED.
+    /// Unary calls in work at once, over all connections; more are refused at once with RESOURCE_EXHAUSTED. From 1 to
+    /// 4294967295.
     #[arg(long, env = "TENANTATLAS_MAX_REQUESTS", default_value_t = 512)]
     pub max_requests: usize,
-    /// Streams open at once, over all connections.
+    /// Streams open at once, over all connections. From 1 to 4294967295.
     #[arg(long, env = "TENANTATLAS_MAX_STREAMS", default_value_t = 10_000)]
     pub max_streams: usize,
-    /// Streams open at once by one caller (a user, or a service).
+    /// Streams open at once by one caller (a user, or a service). From 1 to 4294967295.
     #[arg(long, env = "TENANTATLAS_MAX_STREAMS_PER_CALLER", default_value_t = 100)]
     pub max_streams_per_caller: usize,
-    /// Connections open at once; more are closed as they come.
+    /// Connections open at once; more are closed as they come. From 1 to 4294967295.
     #[arg(long, env = "TENANTATLAS_MAX_CONNECTIONS", default_value_t = 10_000)]
     pub max_connections: usize,
-    /// HTTP/2 streams open at once on one connection.
+    /// HTTP/2 streams open at once on one connection. From 1 to 4294967295.
     #[arg(long, env = "TENANTATLAS_MAX_CONNECTION_STREAMS", default_value_t = 256)]
     pub max_connection_streams: u32,
-    /// Deadline of a unary call whose caller gives none.
+    /// Deadline of a unary call whose caller gives none. From 1ms to --max-deadline.
     #[arg(long, env = "TENANTATLAS_DEFAULT_DEADLINE", value_parser = duration, default_value = "30s")]
     pub default_deadline: Duration,
-    /// Longest deadline of a unary call, whatever its caller asks.
+    /// Longest deadline of a unary call, whatever its caller asks. From 1ms to 24h.
     #[arg(long, env = "TENANTATLAS_MAX_DEADLINE", value_parser = duration, default_value = "60s")]
     pub max_deadline: Duration,
     /// Origins of browsers that may call by gRPC-Web; `*` for any (bearer tokens are used, never cookies).
     #[arg(long, env = "TENANTATLAS_CORS_ORIGINS", value_delimiter = ',', default_value = "*")]
     pub cors_origins: Vec<String>,
 
-    /// Time between saying "not ready" and refusing work, for load balancers to look away.
+    /// Time between saying "not ready" and refusing work, for load balancers to look away. From 0s to 10m.
     #[arg(long, env = "TENANTATLAS_DRAIN_GRACE", value_parser = duration, default_value = "5s")]
     pub drain_grace: Duration,
-    /// Longest time after that for what is in work to end; then it is cut.
+    /// Longest time after that for what is in work to end; then it is cut. From 0s to 1h.
     #[arg(long, env = "TENANTATLAS_DRAIN_CAP", value_parser = duration, default_value = "20s")]
     pub drain_cap: Duration,
 }

@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use clap::Parser;
 use domain::run::RunTypeFacts;
-use server::config::duration;
-use server::{ConfigError, Secret, ServerArgs};
+use server::config::{between, duration};
+use server::{ConfigError, ServerArgs};
+
+mod verify_args;
+
+pub use verify_args::{Known, VerifyArgs};
 
 /// Serves operation runs: what was started, how it goes, how it ended; and the audit trail.
 #[derive(Debug, Clone, Parser)]
@@ -15,14 +19,14 @@ pub struct Args {
     #[command(flatten)]
     pub server: ServerArgs,
 
-    /// PostgreSQL, as role tenantatlas_operation.
-    #[arg(long, env = "TENANTATLAS_DATABASE_URL", hide_env_values = true)]
-    pub database_url: Secret,
-    /// Connections to it, beside the one that follows events.
+    /// The database, as role tenantatlas_operation.
+    #[command(flatten)]
+    pub database: pg::DatabaseArgs,
+    /// Connections to the database, beside the one that follows events. From 1 to 500.
     #[arg(long, env = "TENANTATLAS_DATABASE_CONNECTIONS", default_value_t = 16)]
     pub database_connections: u32,
 
-    /// How long a start waits for the migrations.
+    /// How long a start waits for the migrations. From 0s to 24h.
     #[arg(long, env = "TENANTATLAS_SCHEMA_WAIT", value_parser = duration, default_value = "60s")]
     pub schema_wait: Duration,
 
@@ -33,42 +37,43 @@ pub struct Args {
     /// Whether this process also looks after silent workers and old events; at least one replica must.
     #[arg(long, env = "TENANTATLAS_WORKER", default_value_t = true, action = clap::ArgAction::Set)]
     pub worker: bool,
-    /// Term of a lease in milliseconds, instead of the run type's own: 100 to 3600000.
+    /// Term of a lease, instead of the run type's own. From 100 to 3600000.
     #[arg(long, env = "TENANTATLAS_LEASE_TTL_MS")]
     pub lease_ttl_ms: Option<u64>,
-    /// How long a run may wait in the queue before a worker first takes it, instead of what its type says.
+    /// How long a run may wait in the queue before a worker first takes it, instead of what its type says. From 1ms to 8784h.
     #[arg(long, env = "TENANTATLAS_QUEUE_DEADLINE", value_parser = duration)]
     pub queue_deadline: Option<Duration>,
-    /// How long a run may take in all, from its start to its end, instead of what its type says.
+    /// How long a run may take in all, from its start to its end, instead of what its type says; at least --queue-deadline. From 1ms
+    /// to 8784h.
     #[arg(long, env = "TENANTATLAS_RUN_DEADLINE", value_parser = duration)]
     pub run_deadline: Option<Duration>,
     /// How long a worker that was told that its run's time is over may finish the item it is at, before its lease is no longer
-    /// prolonged.
+    /// prolonged. From 0s to 24h.
     #[arg(long, env = "TENANTATLAS_DEADLINE_GRACE", value_parser = duration, default_value = "5m")]
     pub deadline_grace: Duration,
-    /// How often runs with silent workers, and runs whose time is over, are looked for.
+    /// How often runs with silent workers, and runs whose time is over, are looked for. From 1ms to 60s.
     #[arg(long, env = "TENANTATLAS_RESCUE_INTERVAL", value_parser = duration, default_value = "1s")]
     pub rescue_interval: Duration,
-    /// How often new audit entries are sealed.
+    /// How often new audit entries are sealed. From 1ms to 60s.
     #[arg(long, env = "TENANTATLAS_SEAL_INTERVAL", value_parser = duration, default_value = "1s")]
     pub seal_interval: Duration,
-    /// How long events are kept for watchers that resume.
+    /// How long events are kept for watchers that resume. From 1m to 8784h.
     #[arg(long, env = "TENANTATLAS_EVENT_RETENTION", value_parser = duration, default_value = "168h")]
     pub event_retention: Duration,
     /// How long completed runs are kept, with their items, answers and notifications: at least as long as events. Their audit
-    /// entries are kept for good.
+    /// entries are kept for good. From --event-retention to 87600h.
     #[arg(long, env = "TENANTATLAS_RUN_RETENTION", value_parser = duration, default_value = "8760h")]
     pub run_retention: Duration,
-    /// How often older events and runs are removed.
+    /// How often older events and runs are removed. From 1ms to 24h.
     #[arg(long, env = "TENANTATLAS_RETENTION_INTERVAL", value_parser = duration, default_value = "10m")]
     pub retention_interval: Duration,
-    /// How often a quiet watch says where it is: at most 15s.
+    /// How often a quiet watch says where it is. From 1ms to 15s.
     #[arg(long = "watch-bookmark-interval", env = "TENANTATLAS_WATCH_BOOKMARK_INTERVAL", value_parser = duration, default_value = "10s")]
     pub bookmark_interval: Duration,
-    /// How often an open watch reads its actor's access again: at most 4s, so that a revoked one ends within 5s.
+    /// How often an open watch reads its actor's access again, so that a revoked one ends within 5 s. From 1ms to 4s.
     #[arg(long = "watch-access-interval", env = "TENANTATLAS_WATCH_ACCESS_INTERVAL", value_parser = duration, default_value = "3s")]
     pub access_interval: Duration,
-    /// How many events are kept in memory for watchers; older ones are read from the database.
+    /// How many events are kept in memory for watchers; older ones are read from the database. From 16 to 1048576.
     #[arg(long = "watch-ring-events", env = "TENANTATLAS_WATCH_RING_EVENTS", default_value_t = 65_536)]
     pub ring_events: usize,
 }
@@ -112,47 +117,33 @@ impl Settings {
 impl Args {
     /// Checks every value; the first that cannot be used is named.
     pub fn validate(&self) -> Result<Settings, ConfigError> {
-        if let Some(ttl) = self.lease_ttl_ms
-            && !(100..=3_600_000).contains(&ttl)
-        {
-            return Err(ConfigError::new("--lease-ttl-ms", "must be between 100 and 3600000"));
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        if let Some(ttl) = self.lease_ttl_ms {
+            between("--lease-ttl-ms", ttl, 100, 3_600_000)?;
         }
         for (name, value) in [("--queue-deadline", self.queue_deadline), ("--run-deadline", self.run_deadline)] {
-            if value.is_some_and(|value| value < Duration::from_millis(1) || value > LONGEST_DEADLINE) {
-                return Err(ConfigError::new(name, "must be between 1ms and 366 days"));
-            }
+            value.map_or(Ok(()), |value| between(name, value, Duration::from_millis(1), LONGEST_DEADLINE))?;
         }
         if self.queue_deadline.zip(self.run_deadline).is_some_and(|(queue, run)| queue > run) {
             return Err(ConfigError::new("--queue-deadline", "must be at most --run-deadline"));
         }
-        if self.deadline_grace > LONGEST_GRACE {
-            return Err(ConfigError::new("--deadline-grace", "must be at most 24h"));
-        }
-        if self.database_connections == 0 {
-            return Err(ConfigError::new("--database-connections", "must be at least 1"));
-        }
+        between("--deadline-grace", self.deadline_grace, Duration::ZERO, LONGEST_GRACE)?;
+        between("--database-connections", self.database_connections, 1, 500)?;
+        between("--schema-wait", self.schema_wait, Duration::ZERO, DAY)?;
         for (name, value, most) in [
             ("--rescue-interval", self.rescue_interval, Duration::from_secs(60)),
             ("--seal-interval", self.seal_interval, Duration::from_secs(60)),
-            ("--retention-interval", self.retention_interval, Duration::from_secs(24 * 3600)),
+            ("--retention-interval", self.retention_interval, DAY),
             ("--watch-bookmark-interval", self.bookmark_interval, Duration::from_secs(15)),
             ("--watch-access-interval", self.access_interval, Duration::from_secs(4)),
         ] {
-            if value.is_zero() || value > most {
-                return Err(ConfigError::new(name, format!("must be more than zero and at most {most:?}")));
-            }
+            between(name, value, Duration::from_millis(1), most)?;
         }
         // A client resumes at once as a rule; one that slept over a weekend should not have to begin anew.
-        if self.event_retention < Duration::from_secs(60) {
-            return Err(ConfigError::new("--event-retention", "must be at least 1m"));
-        }
+        between("--event-retention", self.event_retention, Duration::from_secs(60), 366 * DAY)?;
         // A run that watchers may still be told of is there to be looked at, and a request is answered as before.
-        if self.run_retention < self.event_retention {
-            return Err(ConfigError::new("--run-retention", "must be at least --event-retention"));
-        }
-        if !(16..=1_048_576).contains(&self.ring_events) {
-            return Err(ConfigError::new("--watch-ring-events", "must be between 16 and 1048576"));
-        }
+        between("--run-retention", self.run_retention, self.event_retention, 3650 * DAY)?;
+        between("--watch-ring-events", self.ring_events, 16, 1_048_576)?;
         Ok(Settings {
             operators: self
                 .operators
@@ -221,7 +212,7 @@ mod tests {
             "--oidc-issuer=http://localhost:1",
             "--database-url=postgres://tenantatlas_operation:hunter2@localhost/atlas",
         ]);
-        assert_eq!(args.database_url.expose(), "postgres://tenantatlas_operation:hunter2@localhost/atlas");
+        assert_eq!(args.database.database_url.expose(), "postgres://tenantatlas_operation:hunter2@localhost/atlas");
         assert!(!format!("{args:?}").contains("hunter2"));
     }
 }

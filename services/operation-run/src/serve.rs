@@ -34,7 +34,7 @@ pub async fn serve(args: &Args) -> Result<(), StartError> {
 /// Everything but serving: connected, listening, background tasks started.
 pub async fn bind(chassis: &Chassis, args: &Args) -> Result<server::Bound, StartError> {
     let settings = args.validate()?;
-    let database = pg::Settings::new(args.database_url.expose(), NAME).max_connections(args.database_connections);
+    let database = args.database.settings(NAME).max_connections(args.database_connections);
     let db =
         pg::Db::connect(&database).await.map_err(|error| StartError::service("cannot connect to PostgreSQL", error))?;
     pg::wait_for_schema(db.pool(), Instant::now() + args.schema_wait)
@@ -42,7 +42,7 @@ pub async fn bind(chassis: &Chassis, args: &Args) -> Result<server::Bound, Start
         .map_err(|error| StartError::service("the database is not ready", error))?;
 
     // The tail's connection is its own: a busy pool must not hold up every watch.
-    let tail_settings = pg::Settings::new(args.database_url.expose(), format!("{NAME} tail")).max_connections(1);
+    let tail_settings = args.database.settings(format!("{NAME} tail")).max_connections(1);
     let tail_db = pg::Db::connect(&tail_settings)
         .await
         .map_err(|error| StartError::service("cannot connect to PostgreSQL", error))?;

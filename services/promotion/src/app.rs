@@ -55,12 +55,12 @@ impl App {
 /// Serves until told to stop.
 pub async fn run(config: Config) -> Result<(), StartError> {
     let chassis = Chassis::start(&config.server, "promotion-service", pb::FILE_DESCRIPTOR_SET)?;
+    config.validate()?;
     let contracts = graph::check_registry()
         .map_err(|error| StartError::service("the contracts of this build are not valid", error))?;
     let registry = graph::promoting(&contracts, &config.promotable_types)
         .map_err(|error| StartError::service("a type cannot be promoted (--promotable-types)", error))?;
-    let settings =
-        pg::Settings::new(config.database_url.expose(), chassis.name()).max_connections(config.database_connections);
+    let settings = config.database.settings(chassis.name()).max_connections(config.database_connections);
     let database = pg::Db::connect(&settings)
         .await
         .map_err(|error| StartError::service("cannot connect to the database (--database-url)", error))?;

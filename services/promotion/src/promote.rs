@@ -18,11 +18,8 @@ use ground::TwoTenants;
 
 /// Starts to work on promotion runs, until the chassis drains.
 pub(crate) fn start(chassis: &Chassis, app: &App, config: &Config) -> Result<(), StartError> {
-    let pace = Pace {
-        items_at_once: config.worker_items.max(1),
-        settle: config.provider_settle,
-        postpone: config.provider_postpone,
-    };
+    let pace =
+        Pace { items_at_once: config.worker_items, settle: config.provider_settle, postpone: config.provider_postpone };
     let handler = Promote { app: app.clone(), provider: app::provider(config), pace };
     worker::start(chassis, &app.operation_runs, config.worker_runs, vec![Box::new(handler)])
 }

@@ -5,13 +5,12 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use clap::Parser as _;
+use pg::Migrate;
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Ok(url) = std::env::var("TENANTATLAS_DATABASE_URL") else {
-        eprintln!("error: TENANTATLAS_DATABASE_URL is not set: the database's URL, as its owner");
-        return ExitCode::FAILURE;
-    };
-    match pg::migrate(&url).await {
+    match Migrate::parse().database.migrate().await {
         Ok(version) => {
             println!("the schema is at version {version}");
             ExitCode::SUCCESS

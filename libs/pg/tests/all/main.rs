@@ -8,6 +8,7 @@ mod immutable;
 mod isolation;
 mod local_cluster;
 mod migration;
+mod password;
 mod race;
 mod run_state;
 mod seed;

@@ -28,6 +28,28 @@ impl ConfigError {
     }
 }
 
+/// Refuses a value outside of its limits, both of which are allowed. `--help` tells the same limits.
+///
+/// # Errors
+/// Names the option and its limits.
+pub fn between<T: PartialOrd + std::fmt::Debug>(
+    name: &'static str,
+    value: T,
+    least: T,
+    most: T,
+) -> Result<(), ConfigError> {
+    if value < least || value > most {
+        return Err(ConfigError::new(name, format!("must be from {least:?} to {most:?}, and is {value:?}")));
+    }
+    Ok(())
+}
+
+/// Shortest time that is no nothing.
+const MOMENT: Duration = Duration::from_millis(1);
+/// Nothing here is worth waiting longer for.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// Validated settings of the chassis.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -136,6 +158,8 @@ impl ServerArgs {
         if self.listen == self.admin_listen && self.listen.port() != 0 {
             return Err(ConfigError::new("--admin-listen", format!("{} is already --listen", self.admin_listen)));
         }
+        between("--drain-grace", self.drain_grace, Duration::ZERO, Duration::from_secs(600))?;
+        between("--drain-cap", self.drain_cap, Duration::ZERO, HOUR)?;
         Ok(Settings {
             listen: self.listen,
             admin_listen: self.admin_listen,
@@ -171,9 +195,10 @@ impl ServerArgs {
         if self.oidc_token_types.is_empty() {
             return Err(ConfigError::new("--oidc-token-types", "at least one is needed"));
         }
-        if self.oidc_leeway > Duration::from_secs(300) {
-            return Err(ConfigError::new("--oidc-leeway", "more than 5m makes expiry meaningless"));
-        }
+        // More than 5 minutes would make expiry meaningless.
+        between("--oidc-leeway", self.oidc_leeway, Duration::ZERO, Duration::from_secs(300))?;
+        between("--oidc-jwks-ttl", self.oidc_jwks_ttl, MOMENT, DAY)?;
+        between("--oidc-jwks-cooldown", self.oidc_jwks_cooldown, Duration::ZERO, HOUR)?;
         Ok(OidcSettings {
             issuer: issuer_text(&self.oidc_issuer),
             audience: self.oidc_audience.clone(),
@@ -229,13 +254,10 @@ impl ServerArgs {
             ("--max-connection-streams", self.max_connection_streams as usize),
         ] {
             // The upper bound is that of a gRPC length prefix, and below that of a tokio semaphore.
-            if value == 0 || value > u32::MAX as usize {
-                return Err(ConfigError::new(name, format!("{value} is not between 1 and {}", u32::MAX)));
-            }
+            between(name, value, 1, u32::MAX as usize)?;
         }
-        if self.default_deadline.is_zero() || self.default_deadline > self.max_deadline {
-            return Err(ConfigError::new("--default-deadline", "must be more than zero and at most --max-deadline"));
-        }
+        between("--max-deadline", self.max_deadline, MOMENT, DAY)?;
+        between("--default-deadline", self.default_deadline, MOMENT, self.max_deadline)?;
         Ok(Limits {
             max_request_bytes: self.max_request_bytes,
             max_response_bytes: self.max_response_bytes,

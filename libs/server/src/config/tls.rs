@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{ConfigError, duration};
+use super::{ConfigError, between, duration};
 
 /// Longest trust domain, as SPIFFE has it.
 const MAX_TRUST_DOMAIN_BYTES: usize = 255;
@@ -33,7 +33,7 @@ pub struct TlsArgs {
     /// Authorities (PEM) that the services we call have their certificates from; the system's own without it.
     #[arg(long, env = "TENANTATLAS_TLS_CA")]
     pub tls_ca: Option<PathBuf>,
-    /// How often the files are looked at for new contents, which then count for new connections.
+    /// How often the files are looked at for new contents, which then count for new connections. From 1ms to 24h.
     #[arg(long, env = "TENANTATLAS_TLS_RELOAD", value_parser = duration, default_value = "30s")]
     pub tls_reload: Duration,
 }
@@ -100,9 +100,7 @@ impl TlsArgs {
             let why = format!("{:?} is no trust domain (lower case letters, digits, . - _)", self.tls_trust_domain);
             return Err(ConfigError::new("--tls-trust-domain", why));
         }
-        if self.tls_reload.is_zero() {
-            return Err(ConfigError::new("--tls-reload", "must be more than zero"));
-        }
+        between("--tls-reload", self.tls_reload, Duration::from_millis(1), Duration::from_secs(24 * 3600))?;
         Ok(TlsSettings {
             certificate,
             client_auth: self.tls_client_auth,

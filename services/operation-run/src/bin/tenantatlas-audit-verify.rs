@@ -4,63 +4,17 @@
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::str::FromStr;
 
-use clap::Parser;
-use domain::audit::Checkpoint;
-use domain::id::{Hash, WorkspaceId};
+use clap::Parser as _;
+use domain::id::WorkspaceId;
+use operation_run_service::config::VerifyArgs;
 use operation_run_service::error::Result;
 use operation_run_service::store;
 use operation_run_service::verify_audit_trail::{Verified, walk};
-use server::Secret;
-
-/// Walks the chain of seals over every audit trail and names the first entry that is not as it was.
-#[derive(Debug, Parser)]
-#[command(name = "tenantatlas-audit-verify", version)]
-struct Args {
-    /// PostgreSQL, as role tenantatlas_operation or anybody who may read schema audit.
-    #[arg(long, env = "TENANTATLAS_DATABASE_URL", hide_env_values = true)]
-    database_url: Secret,
-    /// Only this workspace; may be repeated.
-    #[arg(long)]
-    workspace: Vec<WorkspaceId>,
-    /// What an earlier run printed, as WORKSPACE:POSITION:HASH; may be repeated. Shows also that the end was cut off.
-    #[arg(long)]
-    known: Vec<Known>,
-}
-
-/// A checkpoint of a workspace.
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    workspace: WorkspaceId,
-    checkpoint: Checkpoint,
-}
-
-impl FromStr for Known {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let refused = || "must be WORKSPACE:POSITION:HASH".to_owned();
-        let mut parts = text.split(':');
-        let (Some(workspace), Some(position), Some(hash), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(refused());
-        };
-        let bytes = hex::decode(hash).map_err(|_| refused())?;
-        Ok(Self {
-            workspace: workspace.parse().map_err(|_| refused())?,
-            checkpoint: Checkpoint {
-                position: position.parse().map_err(|_| refused())?,
-                hash: Hash::from_slice(&bytes).ok_or_else(refused)?,
-            },
-        })
-    }
-}
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match verify(&Args::parse()).await {
+    match verify(&VerifyArgs::parse()).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -71,8 +25,8 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn verify(args: &Args) -> Result<bool> {
-    let settings = pg::Settings::new(args.database_url.expose(), "tenantatlas-audit-verify").max_connections(2);
+async fn verify(args: &VerifyArgs) -> Result<bool> {
+    let settings = args.database.settings("tenantatlas-audit-verify").max_connections(2);
     let db = pg::Db::connect(&settings).await?;
     let mut workspaces = args.workspace.clone();
     if workspaces.is_empty() {
