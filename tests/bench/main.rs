@@ -52,6 +52,7 @@ async fn scene() -> Result<Scene> {
         timing: Timing::default(),
         tls: false,
         fronts: false,
+        image: None,
     };
     Scene::set(&Script::own(), plan).await
 }

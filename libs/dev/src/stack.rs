@@ -84,6 +84,8 @@ pub struct Plan {
     pub tls: bool,
     /// Whether everybody reaches the services through [`Front`]s, whose connections tests cut.
     pub fronts: bool,
+    /// The files of an image, for services that run from it as in a container; needs the rights to make one (root).
+    pub image: Option<PathBuf>,
 }
 
 impl Plan {
@@ -124,6 +126,7 @@ impl Plan {
             timing: Timing::default(),
             tls: false,
             fronts: false,
+            image: None,
         }
     }
 }
@@ -175,6 +178,7 @@ impl Stack {
             database: &plan.database,
             timing: &plan.timing,
             certificates: certificates.as_ref(),
+            image: plan.image.as_deref(),
         };
 
         let mut fronts = BTreeMap::new();

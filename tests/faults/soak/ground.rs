@@ -94,6 +94,7 @@ impl Ground {
             },
             tls: false,
             fronts: true,
+            image: None,
         };
         let stack = Stack::start(plan).await?;
         let field = furnish(&stack, &tenants, &state).await?;

@@ -27,6 +27,23 @@ pub struct Recipe {
     pub args: Vec<String>,
     /// Environment beyond the inherited one.
     pub env: BTreeMap<String, String>,
+    /// The files of an image: the binary is the one in there, and they are all it sees.
+    pub image: Option<PathBuf>,
+}
+
+impl Recipe {
+    /// How the binary is started, without its arguments.
+    fn command(&self) -> Result<Command> {
+        let Some(image) = &self.image else { return Ok(Command::new(binary_path(&self.binary)?)) };
+        // As a container runtime does it: nothing beside the image, read-only, as the image's user, and only the variables given.
+        const WITHIN: &str = r#"
+            mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" &&
+            program=$1 && shift && exec chroot --userspec=65532:65532 "$0" "/usr/bin/$program" "$@""#;
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", WITHIN]).arg(image).arg(&self.binary);
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        Ok(command)
+    }
 }
 
 /// A running child.
@@ -43,7 +60,8 @@ impl Process {
         fs::create_dir_all(logs)?;
         let log = logs.join(format!("{}.log", recipe.name));
         let errors = OpenOptions::new().create(true).append(true).open(&log)?;
-        let mut child = Command::new(binary_path(&recipe.binary)?)
+        let mut child = recipe
+            .command()?
             .args(&recipe.args)
             .envs(&recipe.env)
             .stdin(Stdio::null())

@@ -51,8 +51,13 @@ const SERVICES: [(&str, &str); 3] = [
     ("operation-run-service", "tenantatlas_operation"),
 ];
 
+/// The names of our services.
+pub(crate) fn services() -> impl Iterator<Item = &'static str> {
+    SERVICES.into_iter().map(|(service, _)| service)
+}
+
 /// The local issuer with our services registered; its key stays in the state folder.
-pub(super) async fn issuer(state: &Path) -> Result<Issuer> {
+pub(crate) async fn issuer(state: &Path) -> Result<Issuer> {
     let key = key_file(state);
     std::fs::create_dir_all(state)?;
     let mut config = IssuerConfig::new("127.0.0.1:0".parse()?).key_file(key);
@@ -62,13 +67,13 @@ pub(super) async fn issuer(state: &Path) -> Result<Issuer> {
     Issuer::start(config).await
 }
 
-fn key_file(state: &Path) -> std::path::PathBuf {
+pub(crate) fn key_file(state: &Path) -> std::path::PathBuf {
     state.join("issuer-keys.json")
 }
 
 /// Secrets of the local issuer guard nothing but this machine's own services; they are the same at every start so that a
 /// service can be started by hand beside the others.
-fn secret_of(service: &str) -> String {
+pub(crate) fn secret_of(service: &str) -> String {
     format!("{service}-local-development")
 }
 
@@ -101,7 +106,13 @@ pub(super) fn emulator(tenants: &[EmulatedTenant]) -> Result<Recipe> {
         args.extend(["--tenant".to_owned(), format!("{}{folder}", tenant.external_id)]);
         args.extend(["--client".to_owned(), format!("{}={}:{}", tenant.external_id, tenant.client_id, tenant.secret)]);
     }
-    Ok(Recipe { name: "graph-emulator".into(), binary: "graph-emulator".into(), args, env: BTreeMap::new() })
+    Ok(Recipe {
+        name: "graph-emulator".into(),
+        binary: "graph-emulator".into(),
+        args,
+        env: BTreeMap::new(),
+        image: None,
+    })
 }
 
 /// What the recipes of our services have in common.
@@ -110,6 +121,7 @@ pub(super) struct Shared<'s> {
     pub(super) database: &'s Database,
     pub(super) timing: &'s Timing,
     pub(super) certificates: Option<&'s Certificates>,
+    pub(super) image: Option<&'s Path>,
 }
 
 impl Shared<'_> {
@@ -174,8 +186,13 @@ impl Shared<'_> {
             ("TENANTATLAS_DRAIN_GRACE", "0s".to_owned()),
         ];
         let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let mut recipe =
-            Recipe { name: format!("{service}-{replica}"), binary: service.to_owned(), args: Vec::new(), env };
+        let mut recipe = Recipe {
+            name: format!("{service}-{replica}"),
+            binary: service.to_owned(),
+            args: Vec::new(),
+            env,
+            image: self.image.map(Path::to_path_buf),
+        };
         if let Some(certificates) = self.certificates {
             certificates.add_to(&mut recipe)?;
         }
