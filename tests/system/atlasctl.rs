@@ -50,7 +50,13 @@ impl Desk {
             ("--token-file", file.to_str().context("a path is text")?),
         ];
         let arguments = arguments.into_iter().flat_map(|(option, value)| [option, value]);
-        let said = desk.run(&["context", "set", "demo"].into_iter().chain(arguments).collect::<Vec<_>>()).await?;
+        let mut arguments: Vec<_> = ["context", "set", "demo"].into_iter().chain(arguments).collect();
+        let ca = desk.home.path().join("ca.pem");
+        if let Some(authority) = &endpoints.ca {
+            std::fs::write(&ca, authority)?;
+            arguments.extend(["--ca-file", ca.to_str().context("a path is text")?]);
+        }
+        let said = desk.run(&arguments).await?;
         ensure!(said.code == 0, "{said:?}");
         Ok(desk)
     }

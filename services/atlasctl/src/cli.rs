@@ -5,7 +5,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::command::{audit, compare, context, preflight, promote, runs, sync, tenants, workspaces};
+use crate::command::{
+    attention, audit, backups, compare, context, controls, directory, notifications, onboarding, preflight, promote,
+    runs, sync, tenants, workspaces,
+};
 use crate::exit::EXIT_CODES;
 
 const ENVIRONMENT: &str = "\
@@ -93,6 +96,23 @@ pub(crate) enum Command {
     Tenants(tenants::TenantsCommand),
     /// Read a tenant's policies from the provider.
     Sync(sync::SyncArgs),
+    /// Setting a tenant up: start, connect, complete.
+    #[command(subcommand)]
+    Onboarding(onboarding::OnboardingCommand),
+    /// Backups of a tenant: schedules, sets, one now.
+    #[command(subcommand)]
+    Backups(backups::BackupsCommand),
+    /// A tenant's groups and role definitions.
+    #[command(subcommand)]
+    Directory(directory::DirectoryCommand),
+    /// Is there anything to look at? Counts operations that are stale or did not succeed.
+    Attention(attention::AttentionArgs),
+    /// How the operations that you started ended.
+    #[command(subcommand)]
+    Notifications(notifications::NotificationsCommand),
+    /// Operational controls: pause a type of operations, resume it.
+    #[command(subcommand)]
+    Controls(controls::ControlsCommand),
     /// The audit trail.
     #[command(subcommand)]
     Audit(audit::AuditCommand),

@@ -36,9 +36,52 @@ pub(crate) struct Refused {
     fields: Vec<(String, String)>,
     /// What the reason is about, such as the missing capability.
     metadata: Vec<(String, String)>,
+    /// Why there is no connection, when there is none.
+    cut: Option<Cut>,
     /// By which support finds the call.
     request_id: String,
     trace_id: Option<String>,
+}
+
+/// Why a service did not answer at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// It is somebody whose certificate nobody trusted vouches for.
+    Certificate,
+    /// It cannot be reached, or is not what it was taken for.
+    Away,
+}
+
+impl Cut {
+    /// Of an answer that no service of ours gave: those have a reason.
+    fn of(status: &Status, reason: &str) -> Option<Self> {
+        let unanswered = matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled);
+        if !unanswered || !reason.is_empty() {
+            return None;
+        }
+        let causes = std::iter::successors(std::error::Error::source(status), |cause| cause.source());
+        let told = causes.fold(status.message().to_owned(), |told, cause| format!("{told} {cause}"));
+        Some(if told.contains("certificate") { Self::Certificate } else { Self::Away })
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Certificate => "the service shows a certificate that is not trusted",
+            Self::Away => "the service cannot be reached",
+        }
+    }
+
+    const fn fix(self) -> &'static str {
+        match self {
+            Self::Certificate => {
+                "name the authority that it is from: `atlasctl context set NAME --ca-file FILE`; or this is not the service: check its endpoint"
+            }
+            Self::Away => {
+                "check the endpoints (`atlasctl context list`; https:// where services speak TLS) and that the services are up; \
+                 -v says more"
+            }
+        }
+    }
 }
 
 impl Failure {
@@ -94,9 +137,11 @@ impl Refused {
         });
         let trace_id = trace_id(status, &metadata);
         metadata.retain(|(name, _)| name != "trace_id");
+        let reason = info.map(|info| info.reason.clone()).unwrap_or_default();
         Self {
             code: status.code(),
-            reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
+            cut: Cut::of(status, &reason),
+            reason,
             message: status.message().to_owned(),
             fields: fields.unwrap_or_default(),
             metadata,
@@ -106,11 +151,11 @@ impl Refused {
     }
 
     fn shown(&self, verbose: bool) -> String {
-        let mut text = match (self.code, self.reason.is_empty()) {
+        let mut text = match self.cut {
             // A connection's own words mean something to those who wrote the library.
-            (Code::Unavailable, true) => "the service cannot be reached".to_owned(),
-            (_, _) if self.message.is_empty() => code_name(self.code).to_lowercase().replace('_', " "),
-            _ => self.message.clone(),
+            Some(cut) => cut.words().to_owned(),
+            None if self.message.is_empty() => code_name(self.code).to_lowercase().replace('_', " "),
+            None => self.message.clone(),
         };
         match self.reason.as_str() {
             "" => text += &format!("\n  code: {}", code_name(self.code)),
@@ -123,7 +168,8 @@ impl Refused {
                 text += &format!("\n  {told}");
             }
         }
-        if let Some(fix) = advice::fix(self.code, &self.reason, &self.metadata) {
+        let fix = self.cut.map(|cut| cut.fix().to_owned());
+        if let Some(fix) = fix.or_else(|| advice::fix(self.code, &self.reason, &self.metadata)) {
             text += &format!("\n  fix: {fix}");
         }
         if verbose {
@@ -238,5 +284,11 @@ mod tests {
         let plain = Failure::of_status(&refused, "r").shown(false);
         assert!(plain.starts_with("the service cannot be reached\n  code: UNAVAILABLE\n  fix: "), "{plain}");
         assert!(!plain.contains("tcp") && Failure::of_status(&refused, "r").shown(true).contains("tcp connect error"));
+        let stranger = Status::unavailable("invalid peer certificate: UnknownIssuer");
+        let stranger = Failure::of_status(&stranger, "r").shown(false);
+        assert!(stranger.contains("not trusted\n") && stranger.contains("--ca-file FILE"), "{stranger}");
+        // Of a service of ours, what it says counts.
+        let ours = shown(Code::Unavailable, "it is going down", because("DRAINING", &[]), false);
+        assert!(ours.starts_with("it is going down\n  reason: DRAINING (UNAVAILABLE)\n"), "{ours}");
     }
 }

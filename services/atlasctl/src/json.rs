@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use pb::{audit, compare, inventory, operation, promotion, tenant, workspace};
+use pb::{
+    audit, backup, compare, control, directory, inventory, notification, operation, promotion, tenant, workspace,
+};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use serde_json::Value;
@@ -26,12 +28,20 @@ macro_rules! named {
 }
 
 named! {
-    audit: AuditEvent, ListAuditEventsResponse;
+    audit: AuditEvent, ListAuditEventsResponse, VerifyAuditTrailResponse;
+    backup: ArchiveBackupScheduleResponse, BackupSchedule, BackupSet, BackupSetEntry, CreateBackupScheduleResponse,
+        ListBackupSchedulesResponse, ListBackupSetEntriesResponse, ListBackupSetsResponse, RetryBackupResponse,
+        RunBackupNowResponse;
     compare: ComparedSubject, DiffSubjectResponse, GeneratePromotionPreflightResponse, PreflightSubject, PreviewCompareResponse;
+    control: ListOperationalControlsResponse, OperationalControl, PauseOperationTypeResponse, ResumeOperationTypeResponse;
+    directory: DirectoryGroup, DirectoryRoleDefinition, ListDirectoryGroupsResponse, ListDirectoryRoleDefinitionsResponse,
+        SyncDirectoryGroupsResponse, SyncDirectoryRoleDefinitionsResponse;
     inventory: SyncInventoryResponse;
-    operation: CancelOperationRunResponse, ExplainOperationRunResponse, ListOperationRunsResponse, OperationRun, OperationRunItem, WatchOperationRunsResponse;
+    notification: ListNotificationsResponse, MarkNotificationsReadResponse, Notification;
+    operation: CancelOperationRunResponse, ExplainOperationRunResponse, GetAttentionCountsResponse, ListOperationRunsResponse, OperationRun, OperationRunItem, WatchOperationRunsResponse;
     promotion: ExecutePromotionResponse;
-    tenant: ListTenantActionsResponse, ListTenantsResponse, SearchTenantsResponse, Tenant, TenantAction;
+    tenant: ListOnboardingsResponse, ListTenantActionsResponse, ListTenantsResponse, Onboarding, ProviderConnection,
+        SearchTenantsResponse, Tenant, TenantAction, VerifyProviderConnectionResponse;
     workspace: GetMyAccessResponse, ListWorkspacesResponse, Workspace;
 }
 

@@ -21,6 +21,7 @@ mod follow;
 mod json;
 mod login;
 mod page;
+mod question;
 mod resolve;
 mod screen;
 mod session;
@@ -37,6 +38,11 @@ use login::Login;
 use screen::{Colour, Screen, painted};
 use session::Session;
 use token::{Token, TokenSource};
+
+/// The command line itself, for what is printed about it.
+pub fn command_line() -> clap::Command {
+    Cli::command()
+}
 
 /// Runs the command line of this process to its end.
 pub async fn main() -> ExitCode {

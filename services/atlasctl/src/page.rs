@@ -5,6 +5,9 @@ use crate::failure::Failure;
 /// No service gives more in one page.
 const LARGEST: usize = 1000;
 
+/// What lists of lesser things give in one page.
+pub(crate) const SMALL: i32 = 200;
+
 /// The first `limit` elements; `next` gets the size and the token of a page, and gives it with the token of the next one.
 pub(crate) async fn collect<T>(
     limit: usize,

@@ -4,8 +4,12 @@
 use std::time::Duration;
 
 use pb::audit::audit_service_client::AuditServiceClient;
+use pb::backup::backup_service_client::BackupServiceClient;
 use pb::compare::compare_service_client::CompareServiceClient;
+use pb::control::operational_control_service_client::OperationalControlServiceClient;
+use pb::directory::directory_service_client::DirectoryServiceClient;
 use pb::inventory::inventory_service_client::InventoryServiceClient;
+use pb::notification::notification_service_client::NotificationServiceClient;
 use pb::operation::operation_run_service_client::OperationRunServiceClient;
 use pb::promotion::promotion_service_client::PromotionServiceClient;
 use pb::tenant::tenant_service_client::TenantServiceClient;
@@ -118,6 +122,26 @@ impl Session {
     /// AuditService.
     pub(crate) fn audit(&self) -> Result<AuditServiceClient<Channel>, Failure> {
         Ok(AuditServiceClient::new(self.channel(Service::OperationRun)?).max_decoding_message_size(MESSAGE_LIMIT))
+    }
+
+    /// BackupService.
+    pub(crate) fn backups(&self) -> Result<BackupServiceClient<Channel>, Failure> {
+        Ok(BackupServiceClient::new(self.channel(Service::Compare)?).max_decoding_message_size(MESSAGE_LIMIT))
+    }
+
+    /// DirectoryService.
+    pub(crate) fn directory(&self) -> Result<DirectoryServiceClient<Channel>, Failure> {
+        Ok(DirectoryServiceClient::new(self.channel(Service::Compare)?).max_decoding_message_size(MESSAGE_LIMIT))
+    }
+
+    /// OperationalControlService.
+    pub(crate) fn controls(&self) -> Result<OperationalControlServiceClient<Channel>, Failure> {
+        Ok(OperationalControlServiceClient::new(self.channel(Service::OperationRun)?))
+    }
+
+    /// NotificationService.
+    pub(crate) fn notifications(&self) -> Result<NotificationServiceClient<Channel>, Failure> {
+        Ok(NotificationServiceClient::new(self.channel(Service::OperationRun)?))
     }
 
     /// A unary call that may be repeated: a read, or a change with a request id of its own. Tried again while the service

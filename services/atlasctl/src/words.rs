@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use pb::backup::BackupSetState;
 use pb::compare::{CompareState, PromotionAction, Readiness};
+use pb::control::ControlScope;
 use pb::operation::{
     ExplanationCode, ItemEffect, ItemState, OperationRun, OperationRunOutcome, OperationRunStatus, RunFreshness,
 };
-use pb::tenant::TenantLifecycle;
+use pb::tenant::{OnboardingCheckpoint, OnboardingState, ProviderConnectionState, TenantLifecycle};
 use pb::workspace::Role;
 use prost_types::Timestamp;
 use time::OffsetDateTime;
@@ -59,6 +61,33 @@ pub(crate) fn action(action: PromotionAction) -> String {
 
 pub(crate) fn lifecycle(lifecycle: TenantLifecycle) -> String {
     without("TENANT_LIFECYCLE_", lifecycle.as_str_name())
+}
+
+pub(crate) fn onboarding_state(state: OnboardingState) -> String {
+    without("ONBOARDING_STATE_", state.as_str_name())
+}
+
+pub(crate) fn checkpoint(checkpoint: OnboardingCheckpoint) -> String {
+    without("ONBOARDING_CHECKPOINT_", checkpoint.as_str_name())
+}
+
+pub(crate) fn connection_state(state: ProviderConnectionState) -> String {
+    without("PROVIDER_CONNECTION_STATE_", state.as_str_name())
+}
+
+pub(crate) fn backup_set_state(state: BackupSetState) -> String {
+    without("BACKUP_SET_STATE_", state.as_str_name())
+}
+
+pub(crate) fn control_scope(scope: ControlScope) -> String {
+    match scope {
+        ControlScope::Everywhere => "everywhere".to_owned(),
+        ControlScope::Workspace | ControlScope::Unspecified => "in this workspace".to_owned(),
+    }
+}
+
+pub(crate) fn yes(fact: bool) -> String {
+    if fact { "yes" } else { "no" }.to_owned()
 }
 
 pub(crate) fn role(role: Role) -> String {
@@ -125,6 +154,14 @@ pub(crate) fn counts(run: &OperationRun) -> String {
 pub(crate) fn moment(timestamp: &Timestamp) -> String {
     let Some(moment) = instant(timestamp) else { return String::new() };
     moment.replace_nanosecond(0).unwrap_or(moment).format(&Rfc3339).unwrap_or_default()
+}
+
+/// A moment as people type it.
+pub(crate) fn timestamp(text: &str) -> Result<Timestamp, String> {
+    let moment = OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "a moment with its offset, such as 2026-11-01T00:00:00Z".to_owned())?;
+    let nanos = i32::try_from(moment.nanosecond()).unwrap_or(0);
+    Ok(Timestamp { seconds: moment.unix_timestamp(), nanos })
 }
 
 /// How long ago, in the largest unit that says enough: `3m`.
@@ -228,5 +265,7 @@ mod tests {
         assert_eq!(took(Some(&at(0)), Some(&at(72))).unwrap(), "1m12s");
         assert_eq!(took(Some(&at(0)), Some(&at(0))).unwrap(), "less than a second");
         assert_eq!(moment(&at(0)), "1970-01-01T00:00:00Z");
+        assert_eq!(timestamp("1970-01-01T01:00:10+01:00"), Ok(at(10)));
+        assert!(timestamp("yesterday").is_err() && timestamp("1970-01-01").is_err());
     }
 }

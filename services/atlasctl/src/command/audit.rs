@@ -1,23 +1,30 @@
 //! `atlasctl audit`.
 
 use clap::{Args, Subcommand};
-use pb::audit::{ListAuditEventsRequest, ListAuditEventsResponse};
+use prost_types::Timestamp;
 
 use crate::app::App;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::session::call;
-use crate::table::{Column, Table};
-use crate::{page, resolve, words};
+use crate::{resolve, words};
+
+mod export;
+mod list;
+mod verify;
 
 #[derive(Subcommand)]
 pub(crate) enum AuditCommand {
     /// List who did what, newest first.
-    List(ListArgs),
+    List(list::ListArgs),
+    /// Write the entries to standard output as JSON Lines, oldest first.
+    Export(export::ExportArgs),
+    /// Walk the chain of seals: is every entry as it was? Ends with 4 when one is not.
+    Verify(verify::VerifyArgs),
 }
 
+/// Which entries.
 #[derive(Args)]
-pub(crate) struct ListArgs {
+pub(crate) struct FilterArgs {
     /// Only these actions, such as `cross_tenant_promotion_preflight.generated`.
     #[arg(long = "action", value_name = "ACTION", value_delimiter = ',')]
     actions: Vec<String>,
@@ -27,56 +34,32 @@ pub(crate) struct ListArgs {
     /// Only entries of this operation.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     run: String,
-    /// At most this many.
-    #[arg(long, value_name = "COUNT", default_value_t = 50)]
-    limit: usize,
+    /// Only what these did, by the subject of their tokens.
+    #[arg(long = "actor", value_name = "SUBJECT", value_delimiter = ',')]
+    actors: Vec<String>,
+    /// Only from this moment on, such as `2026-11-01T00:00:00Z`.
+    #[arg(long, value_name = "TIME", value_parser = words::timestamp)]
+    from: Option<Timestamp>,
+    /// Only what was before this moment.
+    #[arg(long, value_name = "TIME", value_parser = words::timestamp)]
+    before: Option<Timestamp>,
+}
+
+impl FilterArgs {
+    /// Empty for all tenants.
+    async fn tenant_id(&self, app: &App, workspace_id: &str) -> Result<String, Failure> {
+        match &self.tenant {
+            Some(named) => Ok(resolve::tenant(app, workspace_id, named).await?.tenant_id),
+            None => Ok(String::new()),
+        }
+    }
 }
 
 /// Runs the command.
 pub(crate) async fn run(app: &App, command: &AuditCommand) -> Result<Exit, Failure> {
-    let AuditCommand::List(args) = command;
-    let workspace_id = resolve::workspace(app).await?;
-    let tenant_id = match &args.tenant {
-        Some(named) => resolve::tenant(app, &workspace_id, named).await?.tenant_id,
-        None => String::new(),
-    };
-    let events = page::collect(args.limit, async |page_size, page_token| {
-        let request = ListAuditEventsRequest {
-            workspace_id: workspace_id.clone(),
-            actions: args.actions.clone(),
-            tenant_id: tenant_id.clone(),
-            run_id: args.run.clone(),
-            page_size,
-            page_token,
-            ..Default::default()
-        };
-        let page = call!(app.session, audit.list_audit_events, request)?;
-        Ok((page.events, page.next_page_token))
-    })
-    .await?;
-    let names = resolve::tenant_names(app, &workspace_id).await;
-    let whole = ListAuditEventsResponse { events: events.clone(), ..Default::default() };
-    app.show(&whole, &events, || {
-        const COLUMNS: [Column; 6] = [
-            Column::whole("TIME"),
-            Column::new("ACTION"),
-            Column::new("ACTOR"),
-            Column::new("TENANT").on_screens_of(80),
-            Column::new("OUTCOME").on_screens_of(100),
-            Column::whole("OPERATION").on_screens_of(140),
-        ];
-        let mut table = Table::new(&COLUMNS);
-        for event in &events {
-            table.row([
-                event.event_time.as_ref().map(words::moment).unwrap_or_default(),
-                event.action.clone(),
-                event.actor_name.clone(),
-                names.get(&event.tenant_id).cloned().unwrap_or_else(|| event.tenant_id.clone()),
-                event.outcome.replace('_', " "),
-                event.run_id.clone(),
-            ]);
-        }
-        app.table(&table)
-    })?;
-    Ok(Exit::Done)
+    match command {
+        AuditCommand::List(args) => list::run(app, args).await,
+        AuditCommand::Export(args) => export::run(app, args).await,
+        AuditCommand::Verify(args) => verify::run(app, args).await,
+    }
 }

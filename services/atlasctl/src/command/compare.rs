@@ -17,6 +17,7 @@ use crate::table::{Column, Table, one_line};
 use crate::{json, page, words};
 
 mod evidence;
+mod export;
 
 pub(crate) use evidence::evidence;
 
@@ -31,6 +32,9 @@ pub(crate) struct CompareArgs {
     /// End with 1 when anything differs, 0 when nothing does.
     #[arg(long)]
     exit_code: bool,
+    /// Write the whole comparison to standard output in this form.
+    #[arg(long, value_enum, conflicts_with_all = ["states", "fields", "exit_code"])]
+    export: Option<export::Export>,
     #[command(flatten)]
     selection: SelectionArgs,
 }
@@ -67,6 +71,10 @@ impl State {
 /// Runs the command.
 pub(crate) async fn run(app: &App, args: &CompareArgs) -> Result<Exit, Failure> {
     let selected = resolve::selection(app, &args.selection).await?;
+    if let Some(export) = args.export {
+        export::run(app, &selected, export).await?;
+        return Ok(Exit::Done);
+    }
     let preview = preview(app, &selected, &args.states).await?;
     let counts = preview.counts.unwrap_or_default();
     let differences = if args.fields { differences(app, &selected, &preview.subjects).await? } else { Vec::new() };

@@ -1,8 +1,5 @@
 //! `atlasctl promote`: preflight, a person's word, execution; with `--wait`, to the end.
 
-use std::io::BufRead as _;
-use std::io::Write as _;
-
 use clap::Args;
 use pb::compare::Readiness;
 use pb::promotion::{ExecutePromotionRequest, PromotionConfirmation};
@@ -14,8 +11,8 @@ use crate::command::preflight;
 use crate::command::runs::started::{Started, after_start};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::resolve;
 use crate::session::call;
+use crate::{question, resolve};
 
 mod confirmation;
 
@@ -63,7 +60,7 @@ pub(crate) async fn run(app: &mut App, args: &PromoteArgs) -> Result<Exit, Failu
             "see why each subject is left out: `atlasctl preflight`",
         ));
     }
-    if !args.yes && !ask(&confirmation::question(&preflight))? {
+    if !args.yes && !question::yes(&confirmation::question(&preflight))? {
         app::tell("Nothing was started.");
         return Ok(Exit::Failed);
     }
@@ -87,36 +84,4 @@ pub(crate) async fn run(app: &mut App, args: &PromoteArgs) -> Result<Exit, Failu
         message: answer.message.clone(),
     };
     after_start(app, &answer, started, args.wait).await
-}
-
-/// Whether the person says yes, in full or by its letter; anything else is no.
-fn ask(question: &str) -> Result<bool, Failure> {
-    let mut err = std::io::stderr();
-    write!(err, "{question} [y/N] ")?;
-    err.flush()?;
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    let length = read.map_err(|error| Failure::new(format!("the answer cannot be read: {error}")))?;
-    if length == 0 {
-        // The cursor still stands behind the question.
-        app::tell("");
-    }
-    Ok(is_yes(&answer))
-}
-
-fn is_yes(answer: &str) -> bool {
-    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_yes_is_yes() {
-        assert!(is_yes("y\n") && is_yes(" YES \r\n"));
-        for answer in ["", "\n", "n", "ye", "yes please", "j"] {
-            assert!(!is_yes(answer), "{answer:?}");
-        }
-    }
 }

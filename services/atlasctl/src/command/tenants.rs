@@ -10,7 +10,13 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::session::call;
 use crate::table::{Column, Table};
+use crate::words::yes;
 use crate::{page, resolve, words};
+
+mod connection;
+mod lifecycle;
+
+use lifecycle::Change;
 
 #[derive(Subcommand)]
 pub(crate) enum TenantsCommand {
@@ -29,6 +35,17 @@ pub(crate) enum TenantsCommand {
         #[arg(long, value_name = "COUNT", default_value_t = 50)]
         limit: usize,
     },
+    /// Show how a tenant is reached at its provider, and whether that works.
+    Connection {
+        /// Its name, domain or id.
+        tenant: String,
+    },
+    /// Try a tenant's provider connection: which policy types may be read?
+    Verify(connection::VerifyArgs),
+    /// Put a tenant aside. Nothing is deleted.
+    Archive(lifecycle::LifecycleArgs),
+    /// Make an archived tenant active again.
+    Restore(lifecycle::LifecycleArgs),
     /// Say what you can do with a tenant, and why not the rest.
     Actions {
         /// Its name, domain or id.
@@ -37,41 +54,55 @@ pub(crate) enum TenantsCommand {
 }
 
 /// Runs the command.
-pub(crate) async fn run(app: &App, command: &TenantsCommand) -> Result<Exit, Failure> {
-    let workspace_id = resolve::workspace(app).await?;
+pub(crate) async fn run(app: &mut App, command: &TenantsCommand) -> Result<Exit, Failure> {
     match command {
-        TenantsCommand::List => {
-            let tenants = resolve::tenants(app, &workspace_id).await?;
-            let whole = ListTenantsResponse { tenants: tenants.clone(), ..Default::default() };
-            app.show(&whole, &tenants, || app.table(&table(&tenants)))?;
-        }
-        TenantsCommand::Get { tenant } => {
-            let tenant = resolve::tenant(app, &workspace_id, tenant).await?;
-            app.show_one(&tenant, || described(&tenant))?;
-        }
-        TenantsCommand::Search { text, limit } => {
-            let tenants = search(app, &workspace_id, text, *limit).await?;
-            let whole = SearchTenantsResponse { tenants: tenants.clone(), ..Default::default() };
-            app.show(&whole, &tenants, || app.table(&table(&tenants)))?;
-        }
-        TenantsCommand::Actions { tenant } => {
-            let tenant_id = resolve::tenant(app, &workspace_id, tenant).await?.tenant_id;
-            let request = ListTenantActionsRequest { workspace_id, tenant_id };
-            let answer = call!(app.session, tenants.list_tenant_actions, request)?;
-            app.show(&answer, &answer.actions, || app.table(&actions(&answer.actions)))?;
-        }
+        TenantsCommand::List => list(app).await,
+        TenantsCommand::Get { tenant } => get(app, tenant).await,
+        TenantsCommand::Search { text, limit } => search(app, text, *limit).await,
+        TenantsCommand::Actions { tenant } => actions(app, tenant).await,
+        TenantsCommand::Connection { tenant } => connection::show(app, tenant).await,
+        TenantsCommand::Verify(args) => connection::verify(app, args).await,
+        TenantsCommand::Archive(args) => lifecycle::run(app, args, Change::Archive).await,
+        TenantsCommand::Restore(args) => lifecycle::run(app, args, Change::Restore).await,
     }
+}
+
+async fn list(app: &App) -> Result<Exit, Failure> {
+    let workspace_id = resolve::workspace(app).await?;
+    let tenants = resolve::tenants(app, &workspace_id).await?;
+    let whole = ListTenantsResponse { tenants: tenants.clone(), ..Default::default() };
+    app.show(&whole, &tenants, || app.table(&table(&tenants)))?;
     Ok(Exit::Done)
 }
 
-async fn search(app: &App, workspace_id: &str, text: &str, limit: usize) -> Result<Vec<Tenant>, Failure> {
-    page::collect(limit, async |page_size, page_token| {
-        let (workspace_id, query) = (workspace_id.to_owned(), text.to_owned());
+async fn get(app: &App, named: &str) -> Result<Exit, Failure> {
+    let workspace_id = resolve::workspace(app).await?;
+    let tenant = resolve::tenant(app, &workspace_id, named).await?;
+    app.show_one(&tenant, || described(&tenant))?;
+    Ok(Exit::Done)
+}
+
+async fn actions(app: &App, named: &str) -> Result<Exit, Failure> {
+    let workspace_id = resolve::workspace(app).await?;
+    let tenant_id = resolve::tenant(app, &workspace_id, named).await?.tenant_id;
+    let request = ListTenantActionsRequest { workspace_id, tenant_id };
+    let answer = call!(app.session, tenants.list_tenant_actions, request)?;
+    app.show(&answer, &answer.actions, || app.table(&action_table(&answer.actions)))?;
+    Ok(Exit::Done)
+}
+
+async fn search(app: &App, text: &str, limit: usize) -> Result<Exit, Failure> {
+    let workspace_id = resolve::workspace(app).await?;
+    let tenants = page::collect(limit, async |page_size, page_token| {
+        let (workspace_id, query) = (workspace_id.clone(), text.to_owned());
         let request = SearchTenantsRequest { workspace_id, query, page_size, page_token };
         let page = call!(app.session, tenants.search_tenants, request)?;
         Ok((page.tenants, page.next_page_token))
     })
-    .await
+    .await?;
+    let whole = SearchTenantsResponse { tenants: tenants.clone(), ..Default::default() };
+    app.show(&whole, &tenants, || app.table(&table(&tenants)))?;
+    Ok(Exit::Done)
 }
 
 fn table(tenants: &[Tenant]) -> Table {
@@ -95,7 +126,7 @@ fn table(tenants: &[Tenant]) -> Table {
     table
 }
 
-fn actions(actions: &[TenantAction]) -> Table {
+fn action_table(actions: &[TenantAction]) -> Table {
     const COLUMNS: [Column; 4] = [
         Column::new("ACTION"),
         Column::whole("ENABLED"),
@@ -130,8 +161,4 @@ fn described(tenant: &Tenant) -> String {
     .iter()
     .map(|(title, value)| format!("{title:<15}{value}\n"))
     .collect()
-}
-
-fn yes(fact: bool) -> String {
-    if fact { "yes" } else { "no" }.to_owned()
 }

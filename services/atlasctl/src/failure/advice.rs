@@ -21,7 +21,10 @@ fn by_reason(reason: &str, metadata: &[(String, String)]) -> Option<String> {
             "check that the token is of the issuer and audience this installation trusts: `atlasctl whoami`"
         }
         "PREFLIGHT_STALE" => "the tenants changed meanwhile: read the preflight again and confirm what it says now",
-        "CONFIRMATION_MISMATCH" => "read the preflight again and confirm what it says now",
+        "CONFIRMATION_MISMATCH" => "look again and confirm what is there now: it changed since",
+        "ONBOARDING_CHANGED" => "`atlasctl onboarding get` shows what it is now; `onboarding resume` takes it over",
+        "ONBOARDING_INCOMPLETE" => "`atlasctl onboarding get` says what is next",
+        "TENANT_CHANGED" => "somebody else changed the tenant meanwhile: look at it and try again",
         "NOTHING_READY" => "see why each subject is left out: `atlasctl preflight`",
         "COMPARE_CHANGED" | "PREFLIGHT_CHANGED" => "a sync finished meanwhile: run the command again",
         "SAME_TENANT" => "name two different tenants with --source and --target",
@@ -44,7 +47,7 @@ const fn by_code(code: Code) -> Option<&'static str> {
             "it does not exist, or you are not entitled to it: check the id, and who you are with `atlasctl whoami`"
         }
         Code::Unauthenticated => "`atlasctl login`, or check TENANTATLAS_TOKEN",
-        Code::Unavailable => "check the endpoints (`atlasctl context list`) and that the services are up; -v says more",
+        Code::Unavailable => "try again in a moment",
         Code::DeadlineExceeded => "allow more time with --timeout",
         Code::Internal => "this is a defect: report it with the trace id",
         _ => return None,
