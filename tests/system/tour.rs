@@ -129,7 +129,7 @@ fn details_of_other_errors_are_decoded(shell: &Shell) -> Result<()> {
     assert_details_are_decoded(&nobody, "TOKEN_MISSING");
     let again = "tenantatlas.promotion.v1.PromotionService/ExecutePromotion";
     let stale = shell.run_to_failure(&format!(
-        "{call} -d \"{{\\\"request_id\\\": \\\"$(uuidgen)\\\", \\\"selection\\\": $SELECTION, \
+        "{call} -d \"{{\\\"request_id\\\": \\\"$(cargo dev uuid)\\\", \\\"selection\\\": $SELECTION, \
          \\\"preflight_fingerprint\\\": \\\"of yesterday\\\", \\\"confirmation\\\": {{\\\"source_tenant_id\\\": \\\"$SOURCE\\\", \
          \\\"target_tenant_id\\\": \\\"$TARGET\\\", \\\"ready_count\\\": 1, \\\"excluded_count\\\": 0}}}}\" $PROMOTION {again}"
     ))?;
@@ -200,8 +200,13 @@ struct Shell {
 const WORDS: &str = r#"
 set -eu
 grpcurl() { "$GRPCURL" "$@"; }
-cargo() { local name="TOKEN_$3"; echo "${!name}"; }
-uuidgen() { echo "$FRESH_ID"; }
+cargo() {
+  case "$*" in
+    "dev uuid") echo "$FRESH_ID" ;;
+    "dev token "*) local name="TOKEN_$3"; echo "${!name}" ;;
+    *) echo "the tour needs another cargo: $*" >&2; return 1 ;;
+  esac
+}
 TOKEN=$(cargo dev token manager)
 "#;
 

@@ -5,6 +5,7 @@
 pub mod authority;
 pub mod check;
 pub mod client;
+pub mod cluster;
 pub mod demo;
 pub mod faults;
 pub mod issuer;

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use dev::demo::{self, DemoArgs};
 use dev::faults::FaultsArgs;
 use dev::persona::Persona;
-use dev::{check, faults, manifests, token, up};
+use dev::{check, cluster, faults, manifests, token, up};
 
 /// TenantAtlas for developers.
 #[derive(Parser)]
@@ -47,6 +47,11 @@ enum Command {
         /// Whose token.
         persona: Persona,
     },
+    /// For a cluster that runs k8s/overlays/dev: its Secrets, its demo, its tokens.
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
+    /// Print a new UUID, for the `request_id` of a call.
+    Uuid,
 }
 
 #[tokio::main]
@@ -78,6 +83,13 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Manifests => return manifests::run().await,
         Command::Bench { names } => return check::bench(&names).await,
         Command::Token { persona } => println!("{}", token::of_running_stack(persona)?),
+        Command::Cluster(command) => cluster::run(&command).await?,
+        Command::Uuid => println!("{}", new_request_id()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::disallowed_methods, reason = "somebody at a keyboard asked for one")]
+fn new_request_id() -> uuid::Uuid {
+    uuid::Uuid::now_v7()
 }
