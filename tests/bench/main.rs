@@ -53,6 +53,7 @@ async fn scene() -> Result<Scene> {
         tls: false,
         fronts: false,
         image: None,
+        otlp_endpoint: None,
     };
     Scene::set(&Script::own(), plan).await
 }

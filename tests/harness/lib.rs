@@ -2,6 +2,7 @@
 //! behind the services: the provider's stand-in, the rows, the bytes on the wire.
 #![allow(clippy::disallowed_methods, reason = "tests and tools make their own ids and read the clock")]
 
+pub mod collector;
 pub mod json;
 pub mod provider;
 pub mod recorder;

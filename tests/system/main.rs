@@ -18,5 +18,6 @@ mod spec_086;
 mod spec_148;
 mod spec_264;
 mod tour;
+mod traces;
 mod watch;
 mod world;

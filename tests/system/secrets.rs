@@ -1,5 +1,5 @@
 //! Secrets stay where they are: after the whole story no client secret, no bearer token and no secret setting of a policy
-//! stands in any row, log or run context.
+//! stands in any row, log or run context, nor in anything that is exported as a trace or a metric.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,24 @@ use dev::scene::Script;
 use dev::stack::{EmulatedTenant, Plan, Process};
 use reqwest::Method;
 use serde_json::json;
+use system_tests::collector::Collector;
 use system_tests::rows;
 use system_tests::story::Story;
 
 /// Values that only the provider knows.
 const WIFI_KEY: &str = "correct-horse-battery-staple";
 const PROXY_PASSWORD: &str = "Tr0ub4dor-and-3";
+/// Of the services' roles in the database.
+const DATABASE_PASSWORD: &str = "hunter-gatherer-2";
 /// What a JSON Web Token of EdDSA begins with, whoever it is about.
 const TOKEN_BEGINS: &str = "eyJ0eXAiOiJhdCtqd3Qi";
 
 #[tokio::test]
 async fn no_secret_is_written_down_anywhere() -> Result<()> {
-    let story = Story::begin(&Script::own(), Plan::test().await?).await?;
+    let collector = Collector::start().await?;
+    let plan = Plan { otlp_endpoint: Some(collector.endpoint().to_owned()), ..Plan::test().await? };
+    let mut story = Story::begin(&Script::own(), plan).await?;
+    log_in_to_the_database(&mut story).await?;
     for tenant in story.scene.stack.tenants() {
         put_secrets(&story, tenant).await?;
     }
@@ -50,6 +56,29 @@ async fn no_secret_is_written_down_anywhere() -> Result<()> {
     }
     let context = run.context.as_ref().map(system_tests::json::of_struct).context("a run has a context")?;
     assert_eq!(traces(&context.to_string()), Vec::<&str>::new(), "in the context of the run");
+    // They export the rest as they stop.
+    story.scene.close().await?;
+    for service in ["compare-service", "promotion-service", "operation-run-service"] {
+        assert!(collector.spans().iter().any(|seen| seen.service == service), "{service} exports traces");
+    }
+    assert!(collector.metrics().contains_key("rpc.server.call.duration") && collector.holds(&run.run_id));
+    for (what, secret) in &secrets {
+        assert!(!collector.holds(secret), "{what} in what is exported");
+    }
+    Ok(())
+}
+
+/// The local database asks nobody for a password, and takes any: so that there is one to be looked for.
+async fn log_in_to_the_database(story: &mut Story) -> Result<()> {
+    let stack = &mut story.scene.stack;
+    for process in stack.operation_run.iter_mut().chain(&mut stack.compare).chain(&mut stack.promotion) {
+        let url = process.variable("TENANTATLAS_DATABASE_URL").context("a service has a database")?;
+        let (user, place) = url.split_once('@').context("the URL names a user")?;
+        let url = format!("{user}:{DATABASE_PASSWORD}@{place}");
+        process.set("TENANTATLAS_DATABASE_URL", &url);
+        process.kill().await?;
+        process.restart().await?;
+    }
     Ok(())
 }
 
@@ -118,6 +147,7 @@ fn secrets(story: &Story) -> Result<BTreeMap<String, String>> {
     let mut secrets = BTreeMap::from([
         ("a Wi-Fi key".to_owned(), WIFI_KEY.to_owned()),
         ("an OMA-URI value".to_owned(), PROXY_PASSWORD.to_owned()),
+        ("the database's password".to_owned(), DATABASE_PASSWORD.to_owned()),
         ("a token".to_owned(), TOKEN_BEGINS.to_owned()),
         ("a header with a token".to_owned(), "Bearer ".to_owned()),
     ]);

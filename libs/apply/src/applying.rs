@@ -12,6 +12,7 @@ use graph::GraphError;
 use pb::operation::{ClaimedItem, ItemState};
 use server::structure::from_struct;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use worker::{Ending, RunSession, WorkError};
 
 use crate::ground::{Ground, Refusal};
@@ -79,7 +80,9 @@ pub async fn apply<G: Ground>(
     for wave in waves(&plans) {
         let mut open = Vec::new();
         for position in wave.filter(|position| is_open(&claimed[*position])) {
-            open.push(applying.bring_to_outcome(&claimed[position], &plans[position]));
+            let ordinal = claimed[position].item.as_ref().map_or(0, |item| item.ordinal);
+            let span = session.item_span(ordinal, plans[position].policy_type.as_str());
+            open.push(applying.bring_to_outcome(&claimed[position], &plans[position]).instrument(span));
         }
         // Whatever one of them meets, the others are brought to their outcomes: none is left in the middle of a write.
         let at_once = applying.means.pace.items_at_once.max(1);

@@ -86,6 +86,8 @@ pub struct Plan {
     pub fronts: bool,
     /// The files of an image, for services that run from it as in a container; needs the rights to make one (root).
     pub image: Option<PathBuf>,
+    /// Where traces and metrics are exported to by OTLP; nowhere without one.
+    pub otlp_endpoint: Option<String>,
 }
 
 impl Plan {
@@ -127,6 +129,7 @@ impl Plan {
             tls: false,
             fronts: false,
             image: None,
+            otlp_endpoint: None,
         }
     }
 }
@@ -179,6 +182,7 @@ impl Stack {
             timing: &plan.timing,
             certificates: certificates.as_ref(),
             image: plan.image.as_deref(),
+            otlp_endpoint: plan.otlp_endpoint.as_deref(),
         };
 
         let mut fronts = BTreeMap::new();

@@ -6,7 +6,7 @@
 //! * [`create`], [`update`]: the write seam, whose [`Outcome`] is applied, not applied, or unknown
 //! * [`Client`]: one tenant: token, turn, attempts, pages, batches; [`Provider`] opens it from a [`Connection`]
 //! * `retry`, `pacing`, `error`: decisions over values, with time and chance as arguments (`ambient` is where they come from)
-//! * `exchange`: one HTTP request and its answer
+//! * `exchange`: one HTTP request and its answer; `measured`: how it looks to a tracing tool
 //!
 //! Nothing here knows a database, a run or an RPC. Secrets are read from where a [`CredentialReference`] points, sent to the
 //! token endpoint and nowhere else, as far as [`ProviderRules`] allow; traces carry path templates, never ids, and errors carry no ids but the provider's request id.
@@ -19,6 +19,7 @@ mod connection;
 mod credential;
 mod error;
 mod exchange;
+mod measured;
 mod pacing;
 mod path;
 mod place;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -12,6 +13,7 @@ use crate::connection::Connection;
 use crate::credential::Secret;
 use crate::error::{self, GraphError, Kind};
 use crate::exchange::{self, Limits};
+use crate::measured::{Asked, measured};
 use crate::retry::RetryPolicy;
 
 /// A token is replaced this long before it expires, so that it does not run out under way.
@@ -20,6 +22,9 @@ const RENEW_BEFORE: Duration = Duration::from_secs(300);
 const SHORTEST_KEPT: Duration = Duration::from_secs(5);
 /// A refused credential is not tried again by those who waited for the same answer, nor by anyone for this long.
 const REFUSAL_KEPT: Duration = Duration::from_secs(2);
+
+/// The token endpoint's path in traces.
+const TEMPLATE: &str = "/{tenant}/oauth2/v2.0/token";
 
 /// A token and which fetch it came from.
 #[derive(Debug, Clone)]
@@ -101,10 +106,12 @@ impl TokenSource {
             ("grant_type", "client_credentials"),
             ("scope", &self.connection.scope()),
         ];
+        let endpoint = self.connection.token_endpoint();
         let mut attempt = 1;
         loop {
-            let request = client.post(self.connection.token_endpoint()).form(&form);
-            let error = match exchange::send(request, &Limits::TOKEN).await {
+            let asked = Asked { method: &Method::POST, server: &endpoint, template: TEMPLATE, resends: attempt - 1 };
+            let request = client.post(endpoint.clone()).form(&form);
+            let error = match measured(asked, exchange::send(request, &Limits::TOKEN)).await {
                 Ok(answer) if answer.status.is_success() => return read_grant(&answer.body),
                 Ok(answer) => {
                     let error =

@@ -7,10 +7,8 @@ use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use http::HeaderMap;
-use opentelemetry::propagation::{Extractor, Injector};
+use opentelemetry::global;
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry::{Context, global};
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -23,6 +21,13 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::config::{LogFormat, Settings};
+
+mod sampling;
+mod trace_context;
+
+pub use sampling::NOT_SAMPLED;
+pub use trace_context::{current_traceparent, link_to_traceparent, trace_id_in};
+pub(crate) use trace_context::{extract, inject};
 
 /// Bounds of duration histograms in seconds, as the conventions for RPC advise.
 pub(crate) const DURATION_BOUNDARIES_S: [f64; 14] =
@@ -71,7 +76,7 @@ impl Telemetry {
         let resource = Resource::builder().with_service_name(service).build();
         let registry = Registry::new();
         let reader = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build()?;
-        let mut traces = SdkTracerProvider::builder().with_resource(resource.clone());
+        let mut traces = SdkTracerProvider::builder().with_resource(resource.clone()).with_sampler(sampling::sampler());
         let mut metrics = SdkMeterProvider::builder().with_resource(resource).with_reader(reader);
         if let Some(endpoint) = &settings.otlp_endpoint {
             let endpoint = endpoint.as_str();
@@ -158,58 +163,5 @@ pub(crate) fn code_name(code: Code) -> &'static str {
         Code::Unavailable => "UNAVAILABLE",
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
-/// The trace context that these headers carry.
-pub(crate) fn extract(headers: &HeaderMap) -> Context {
-    global::get_text_map_propagator(|propagator| propagator.extract(&Read(headers)))
-}
-
-/// Writes the trace context into these headers.
-pub(crate) fn inject(context: &Context, headers: &mut HeaderMap) {
-    global::get_text_map_propagator(|propagator| propagator.inject_context(context, &mut Write(headers)));
-}
-
-/// The current span's `traceparent`, to be stored where work is queued, so that the worker's trace can link to it.
-pub fn current_traceparent() -> Option<String> {
-    use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-    let mut headers = HeaderMap::new();
-    inject(&tracing::Span::current().context(), &mut headers);
-    headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned)
-}
-
-/// Links `span` to the trace that queued its work (messaging conventions: a link, not a parent).
-pub fn link_to_traceparent(span: &tracing::Span, traceparent: &str) {
-    use opentelemetry::trace::TraceContextExt as _;
-    use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-    let Ok(value) = http::HeaderValue::from_str(traceparent) else { return };
-    let mut headers = HeaderMap::new();
-    headers.insert("traceparent", value);
-    let origin = extract(&headers).span().span_context().clone();
-    if origin.is_valid() {
-        span.add_link(origin);
-    }
-}
-
-struct Read<'a>(&'a HeaderMap);
-
-impl Extractor for Read<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).and_then(|value| value.to_str().ok())
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(http::HeaderName::as_str).collect()
-    }
-}
-
-struct Write<'a>(&'a mut HeaderMap);
-
-impl Injector for Write<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        if let (Ok(name), Ok(value)) = (http::HeaderName::try_from(key), value.try_into()) {
-            self.0.insert(name, value);
-        }
     }
 }

@@ -3,6 +3,7 @@
 
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument as _;
 
 use crate::ending::WorkError;
 
@@ -22,12 +23,14 @@ impl<T: Clone + Send + 'static> Batch<T> {
     pub(crate) fn new(send: impl Fn(Vec<T>) -> BoxFuture<'static, Answer> + Send + Sync + 'static) -> Self {
         // Not bounded: every entry has somebody waiting for it, so there are at most as many as tasks of the handler.
         let (entries, mut waiting) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
+        let sending = async move {
             let mut batch = Vec::new();
             while waiting.recv_many(&mut batch, MOST).await > 0 {
                 deliver(std::mem::take(&mut batch), &send).await;
             }
-        });
+        };
+        // Its calls are part of the work's trace, of no item in particular.
+        tokio::spawn(sending.in_current_span());
         Self { entries }
     }
 

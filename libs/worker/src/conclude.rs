@@ -38,7 +38,10 @@ pub(crate) async fn conclude(held: &Held, attempt: i32, worked: Result<Ending, W
     };
     match told {
         Ok(()) => {}
-        Err(WorkError::Lost) => tracing::warn!(fence = held.lease.fence, "the run is no longer ours"),
+        Err(WorkError::Lost) => {
+            mark_failed("LEASE_LOST");
+            tracing::warn!(fence = held.lease.fence, "the run is no longer ours");
+        }
         // Its lease runs out, and the rescue decides.
         Err(error) => tracing::error!(%error, "the run could not be brought to an end by this worker"),
     }
@@ -67,8 +70,16 @@ async fn blocked(held: &Held, attempt: i32, why: FailureSummary) -> Result<(), W
 }
 
 async fn failed(held: &Held, attempt: i32, why: &str) -> Result<(), WorkError> {
+    mark_failed(WORK_FAILED);
     tracing::error!(why, "the work on a run failed");
     release(held, pause_after(attempt), WORK_FAILED).await
+}
+
+/// The span of the work is an error; how its items ended is their matter.
+fn mark_failed(why: &'static str) {
+    let span = tracing::Span::current();
+    span.record("otel.status_code", "ERROR");
+    span.record("error.type", why);
 }
 
 /// Twice as long from attempt to attempt.

@@ -16,7 +16,7 @@
 //! - [`RunSession::intend`] before it writes an item, [`RunSession::report`] after it has seen the effect.
 //! - An item with an intent and no outcome may have been written by an attempt before: it reads the target to find out. It
 //!   does so in a cancelled run, too: such a run cannot end before every item in flight has its outcome.
-//! - A look at [`RunSession::should_stop`] before it begins an item.
+//! - A look at [`RunSession::should_stop`] before it begins an item, and [`RunSession::item_span`] around it.
 
 mod batch;
 mod call;
@@ -24,6 +24,7 @@ mod claim;
 mod conclude;
 mod ending;
 mod handler;
+mod item_trace;
 mod renew;
 mod session;
 mod term;

@@ -12,10 +12,12 @@ use pb::operation::{
 };
 use server::client::Outgoing;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::batch::Batch;
 use crate::call::until_answered;
 use crate::ending::WorkError;
+use crate::item_trace::{self, ItemTrace};
 use crate::term::LocalTerm;
 
 /// Items of one page: with plans of the largest size they still fit into a message.
@@ -35,6 +37,7 @@ struct Shared {
     held: Held,
     intents: Batch<ItemIntent>,
     outcomes: Batch<ItemOutcome>,
+    trace: ItemTrace,
 }
 
 /// The lease, whom to talk to about it, and what has been heard.
@@ -73,7 +76,7 @@ impl RunSession {
         let (intending, reporting) = (held.clone(), held.clone());
         let intents = Batch::new(move |intents| record_intents(intending.clone(), intents).boxed());
         let outcomes = Batch::new(move |outcomes| report_outcomes(reporting.clone(), outcomes).boxed());
-        Self { shared: Arc::new(Shared { run, held, intents, outcomes }) }
+        Self { shared: Arc::new(Shared { run, held, intents, outcomes, trace: ItemTrace::default() }) }
     }
 
     /// The run as it was claimed.
@@ -108,6 +111,12 @@ impl RunSession {
         }
     }
 
+    /// The span of the work on one item, for what is called meanwhile: below the run's, for at most so many items of one
+    /// claim. Those after that are worked on without leaving a trace, so that a run of thousands stays one that can be read.
+    pub fn item_span(&self, ordinal: i32, policy_type: &str) -> Span {
+        self.shared.trace.span(ordinal, policy_type)
+    }
+
     /// Records that an item is about to be written: `create` or `update`, and the hash of what is wanted in the target.
     /// Nothing may be written before this has succeeded, nor without [`ensure_held`](Self::ensure_held) right before it.
     ///
@@ -125,6 +134,7 @@ impl RunSession {
 
     /// Reports an item's outcome, until it is taken or the lease is lost. The first outcome of an item stays.
     pub async fn report(&self, outcome: ItemOutcome) -> Result<(), WorkError> {
+        item_trace::record(&outcome);
         self.shared.outcomes.send(outcome).await
     }
 

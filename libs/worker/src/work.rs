@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt as _;
 use pb::operation::ClaimedRun;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field};
 
 use crate::conclude::conclude;
 use crate::ending::WorkError;
@@ -15,7 +15,8 @@ use crate::renew::{begin, keep, term_of};
 use crate::session::{Client, Held, RunSession};
 use crate::term::LocalTerm;
 
-/// Works on the run, in a span of its own that is linked to the trace that started the run.
+/// Works on the run, in a trace of its own that is linked to the span that queued the run and, when it was worked on before,
+/// to that work. By the conventions for messaging: whoever queues a run does not wait for it, so it is no parent.
 pub(crate) async fn bring_to_an_end(
     client: Client,
     handler: &dyn Handler,
@@ -27,14 +28,24 @@ pub(crate) async fn bring_to_an_end(
     };
     let span = tracing::info_span!(
         parent: None,
-        "process operation run",
+        "process",
+        otel.name = "process operation_runs",
         otel.kind = "consumer",
+        otel.status_code = field::Empty,
+        error.type = field::Empty,
+        messaging.system = "tenantatlas",
+        messaging.destination.name = "operation_runs",
+        messaging.operation.name = "process",
+        messaging.operation.type = "process",
+        messaging.message.id = run.run_id,
         run_id = run.run_id,
         run_type = run.r#type,
         attempt = run.attempt,
         fence = lease.fence,
     );
-    server::telemetry::link_to_traceparent(&span, &claimed.start_traceparent);
+    for origin in [&claimed.start_traceparent, &claimed.earlier_traceparent] {
+        server::telemetry::link_to_traceparent(&span, origin);
+    }
     let (lost, cancelled) = (CancellationToken::new(), CancellationToken::new());
     let held = Held { client, lease, term: LocalTerm::default(), lost, cancelled, draining };
     held.learn(claimed.cancel_requested);

@@ -13,7 +13,9 @@ use crate::store::run::lease::Renewed;
 pub async fn renew(runs: &Runs, caller: &Caller, lease: Lease) -> Result<Renewed> {
     let types = owned_types(caller)?;
     let mut tx = runs.db.system().await?;
-    let renewed = store::run::lease::renew(&mut tx, lease, &types, runs.settings.deadline_grace)
+    // A worker's call is part of the trace of its work: by this whoever looks at the run finds it.
+    let trace = server::telemetry::current_traceparent();
+    let renewed = store::run::lease::renew(&mut tx, lease, &types, runs.settings.deadline_grace, trace.as_deref())
         .await?
         .ok_or(Error::LeaseLost)?;
     tx.commit().await?;

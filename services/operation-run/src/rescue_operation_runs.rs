@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use domain::run::deadline::TIMED_OUT;
 use domain::run::{Deadline, LeaseFacts, RescueVerdict, RunEvent, rescue, transition};
+use tracing::{Instrument as _, Span};
 
 use crate::Runs;
 use crate::error::{Error, Result};
 use crate::metrics;
 use crate::remainder;
-use crate::run::Lease;
+use crate::run::{Lease, Run};
 use crate::store;
 use crate::store::run::ending::Ending;
 use crate::store::run::lease::Held;
@@ -55,11 +56,35 @@ pub async fn round(runs: &Runs) -> Result<usize> {
 async fn rescue_one(runs: &Runs, lease: Lease) -> Result<bool> {
     let mut tx = runs.db.system().await?;
     let Some(held) = store::run::lease::hold_expired(&mut tx, lease).await? else { return Ok(false) };
-    tracing::warn!(run = %lease.run, fence = lease.fence, attempt = held.seen.run.attempt, "a worker fell silent");
-    give_back(&mut tx, &held, backoff(held.attempts_without_progress), LEASE_EXPIRED).await?;
-    tx.commit().await?;
-    metrics::RESCUES.add(1, &[]);
-    Ok(true)
+    async {
+        tracing::warn!(run = %lease.run, fence = lease.fence, attempt = held.seen.run.attempt, "a worker fell silent");
+        give_back(&mut tx, &held, backoff(held.attempts_without_progress), LEASE_EXPIRED).await?;
+        tx.commit().await?;
+        metrics::RESCUES.add(1, &[]);
+        Ok(true)
+    }
+    .instrument(span(&held.seen.run))
+    .await
+}
+
+/// Linked to the start of the run and to the last sign of life of its worker: whoever looks at either finds the rescue.
+fn span(run: &Run) -> Span {
+    let span = tracing::info_span!(
+        parent: None,
+        "rescue",
+        otel.name = "rescue operation_runs",
+        messaging.system = "tenantatlas",
+        messaging.destination.name = "operation_runs",
+        messaging.message.id = %run.id,
+        run_id = %run.id,
+        run_type = run.run_type.as_str(),
+        attempt = run.attempt,
+        fence = run.fence,
+    );
+    for origin in [&run.start_traceparent, &run.work_traceparent].into_iter().flatten() {
+        server::telemetry::link_to_traceparent(&span, origin);
+    }
+    span
 }
 
 /// Takes a run from a worker that failed or fell silent: back to the queue, or its end, as the domain decides.

@@ -59,6 +59,9 @@ pub struct Run {
     #[serde(with = "rfc3339::option")]
     pub cancel_requested_at: Option<OffsetDateTime>,
     pub start_traceparent: Option<String>,
+    /// Of the newest sign of life of its worker.
+    #[serde(default)]
+    pub work_traceparent: Option<String>,
     /// Why it last went back to the queue.
     #[serde(default)]
     pub release_reason: Option<String>,

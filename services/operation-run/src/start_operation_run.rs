@@ -8,6 +8,7 @@ use domain::run::{Pause, RunTenants, RunType, identity_hash};
 use serde_json::{Map, Value};
 use server::caller::User;
 use server::{Caller, ambient};
+use tracing::{Instrument as _, field};
 
 use crate::Runs;
 use crate::error::{Error, Result};
@@ -56,9 +57,44 @@ pub enum StartResult {
     Blocked(Pause),
 }
 
+impl StartResult {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Queued(_) => "queued",
+            Self::Deduped(_) => "deduped",
+            Self::ScopeBusy(_) => "scope_busy",
+            Self::Blocked(_) => "blocked",
+        }
+    }
+}
+
 /// Starts a run on behalf of a user, or, for the types that nobody starts by hand, for the service that owns them.
 pub async fn start(runs: &Runs, caller: &Caller, start: Start) -> Result<StartResult> {
     owned_types(caller)?.require(start.run_type)?;
+    // By the conventions for messaging: what is queued carries the context of this span, and the work on it links to it.
+    let span = tracing::info_span!(
+        "send",
+        otel.name = "send operation_runs",
+        otel.kind = "producer",
+        messaging.system = "tenantatlas",
+        messaging.destination.name = "operation_runs",
+        messaging.operation.name = "send",
+        messaging.operation.type = "send",
+        messaging.message.id = field::Empty,
+        run_type = start.run_type.as_str(),
+        outcome = field::Empty,
+    );
+    let result = queue(runs, caller, start).instrument(span.clone()).await;
+    if let Ok(result) = &result {
+        span.record("outcome", result.name());
+        if let StartResult::Queued(seen) = result {
+            span.record("messaging.message.id", seen.run.id.to_string());
+        }
+    }
+    result
+}
+
+async fn queue(runs: &Runs, caller: &Caller, start: Start) -> Result<StartResult> {
     let initiator = Initiator::of(runs, caller, &start).await?;
 
     let facts = start.run_type.facts();

@@ -93,6 +93,7 @@ impl Ground {
                 ..Timing::short()
             },
             tls: false,
+            otlp_endpoint: None,
             fronts: true,
             image: None,
         };

@@ -119,6 +119,11 @@ impl Process {
         Ok(self.child.try_wait()?.is_some())
     }
 
+    /// A variable of its environment beyond the inherited one.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.recipe.env.get(name).map(String::as_str)
+    }
+
     /// Where its log is.
     pub fn log(&self) -> &Path {
         &self.log

@@ -51,6 +51,9 @@ const SERVICES: [(&str, &str); 3] = [
     ("operation-run-service", "tenantatlas_operation"),
 ];
 
+/// How often traces and metrics are exported.
+const EXPORT_EVERY_MS: u32 = 200;
+
 /// The names of our services.
 pub(crate) fn services() -> impl Iterator<Item = &'static str> {
     SERVICES.into_iter().map(|(service, _)| service)
@@ -122,6 +125,7 @@ pub(super) struct Shared<'s> {
     pub(super) timing: &'s Timing,
     pub(super) certificates: Option<&'s Certificates>,
     pub(super) image: Option<&'s Path>,
+    pub(super) otlp_endpoint: Option<&'s str>,
 }
 
 impl Shared<'_> {
@@ -193,6 +197,12 @@ impl Shared<'_> {
             env,
             image: self.image.map(Path::to_path_buf),
         };
+        if let Some(endpoint) = self.otlp_endpoint {
+            recipe.env.insert("TENANTATLAS_OTLP_ENDPOINT".into(), endpoint.to_owned());
+            // Whoever looks at a local stack does not wait for batches to fill.
+            recipe.env.insert("OTEL_BSP_SCHEDULE_DELAY".into(), EXPORT_EVERY_MS.to_string());
+            recipe.env.insert("OTEL_METRIC_EXPORT_INTERVAL".into(), EXPORT_EVERY_MS.to_string());
+        }
         if let Some(certificates) = self.certificates {
             certificates.add_to(&mut recipe)?;
         }

@@ -12,6 +12,7 @@ use super::Client;
 use crate::ambient;
 use crate::error::{self, GraphError, Kind};
 use crate::exchange::{self, Answer, Failure, Limits};
+use crate::measured::{Asked, measured};
 use crate::path::Path;
 use crate::retry::Effect;
 use crate::token::Token;
@@ -126,10 +127,12 @@ impl Client {
         let policy = &self.inner.settings.retry;
         let mut attempt = 1;
         let mut token_renewed = false;
+        let mut sent = 0;
         // Once an attempt may have been applied, no later refusal can say that nothing was.
         let mut doubt = false;
         loop {
-            let outcome = self.attempt(call, call_id).await;
+            let outcome = self.attempt(call, call_id, sent).await;
+            sent += 1;
             let (error, unknown) = match outcome {
                 Attempt::Done(Ok(success)) => {
                     record(attempt, Some(success.status), success.request_id.as_deref(), None);
@@ -171,7 +174,7 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, call: &Call<'_>, call_id: &str) -> Attempt {
+    async fn attempt(&self, call: &Call<'_>, call_id: &str, resends: u32) -> Attempt {
         let token = match self.inner.tokens.token(&self.inner.http, &self.inner.settings.retry).await {
             Ok(token) => token,
             Err(error) => return Attempt::Done(Err(error)),
@@ -180,7 +183,9 @@ impl Client {
         let permit = self.inner.pacer.turn(call.path.family(), write, call.cost).await;
         let limits =
             Limits { timeout: self.inner.settings.timeout, max_body_bytes: self.inner.settings.max_body_bytes };
-        match exchange::send(self.request(call, call_id, &token), &limits).await {
+        let server = self.inner.connection.graph();
+        let asked = Asked { method: &call.method, server, template: call.path.template(), resends };
+        match measured(asked, exchange::send(self.request(call, call_id, &token), &limits)).await {
             Ok(answer) => {
                 let outcome = understand(call, &answer, token);
                 match outcome.error() {

@@ -13,6 +13,7 @@ use serde_json::json;
 use server::structure::{from_struct, to_struct};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tracing::Instrument as _;
 use worker::{Ending, Handler, RunSession, WorkError};
 
 use super::prune::prune;
@@ -69,13 +70,15 @@ impl Handler for BackupWork {
                 Some(names) => names,
                 None => self.names(scope, &foundations).await.map_err(away)?,
             };
-            let outcome = self.back_up(session, scope, &client, &item, Arc::clone(&known)).await?;
+            let span = session.item_span(item.ordinal, &item.policy_type);
+            let reading = self.back_up(session, scope, &client, &item, Arc::clone(&known));
+            let outcome = reading.instrument(span.clone()).await?;
             // What gives names comes first, and each of it may have given new ones.
             names = Some(known).filter(|_| !foundations.contains(item.policy_type.as_str()));
             match outcome {
                 Some(outcome) => {
                     gaps |= outcome.state != i32::from(ItemState::Succeeded);
-                    session.report(outcome).await?;
+                    session.report(outcome).instrument(span).await?;
                 }
                 None => break,
             }

@@ -6,6 +6,7 @@ use graph::{Client, Provider};
 use pb::operation::{ItemEffect, ItemOutcome, ItemState};
 use serde_json::json;
 use server::structure::to_struct;
+use tracing::Instrument as _;
 use worker::{Ending, Handler, RunSession, WorkError};
 
 use super::Collection;
@@ -67,7 +68,8 @@ impl Handler for DirectoryWork {
             if session.should_stop() {
                 break;
             }
-            self.read(session, scope, &client, &item).await?;
+            let span = session.item_span(item.ordinal, &item.policy_type);
+            self.read(session, scope, &client, &item).instrument(span).await?;
         }
         Ok(Ending::Done)
     }

@@ -12,6 +12,7 @@ use graph::{Client, Provider};
 use pb::operation::{ClaimedItem, ItemEffect, ItemOutcome, ItemState};
 use serde_json::json;
 use server::structure::to_struct;
+use tracing::Instrument as _;
 use worker::{Ending, Handler, RunSession, WorkError};
 
 use super::claimed::{Open, away, open, scope_of};
@@ -100,6 +101,15 @@ impl Run<'_> {
     }
 
     async fn read_item(
+        &self,
+        item: Open,
+        names: Arc<domain::reference::NameTable>,
+    ) -> std::result::Result<(), WorkError> {
+        let span = self.session.item_span(item.ordinal, &item.policy_type);
+        self.bring_to_outcome(item, names).instrument(span).await
+    }
+
+    async fn bring_to_outcome(
         &self,
         item: Open,
         names: Arc<domain::reference::NameTable>,

@@ -11,6 +11,7 @@ use graph::{Client, GraphError, Kind, Provider};
 use pb::operation::{ClaimedItem, ItemEffect, ItemOutcome, ItemState, OperationRun};
 use server::structure::from_struct;
 use time::OffsetDateTime;
+use tracing::Instrument as _;
 use worker::{Ending, Handler, RunSession, WorkError};
 
 use crate::error::Result;
@@ -54,7 +55,10 @@ impl Handler for VerifyWork {
         };
         let began = store::clock(self.state.db.pool()).await.map_err(|error| away(error.into()))?;
         let mut fresh: Vec<Probed> = stream::iter(items.iter().filter_map(open))
-            .map(|item| self.probe(session, &client, item))
+            .map(|item| {
+                let span = session.item_span(item.ordinal, &item.policy_type);
+                self.probe(session, &client, item).instrument(span)
+            })
             .buffer_unordered(TYPES_AT_ONCE)
             .try_filter_map(|probed| std::future::ready(Ok(probed)))
             .try_collect()

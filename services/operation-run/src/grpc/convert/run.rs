@@ -5,6 +5,7 @@ use pb::operation as proto;
 use server::Failure;
 use server::fields::{self, to_timestamp};
 use server::structure::to_struct;
+use server::telemetry::trace_id_in;
 
 use super::parse_run_types;
 use crate::run::SeenRun;
@@ -116,6 +117,8 @@ pub fn to_run(seen: &SeenRun) -> Result<proto::OperationRun, Failure> {
         external_id: run.external_id.clone().unwrap_or_default(),
         queue_deadline: run.queue_deadline.map(|at| to_timestamp(at + run.deadlines().paused_for)),
         run_deadline: run.run_deadline.map(|at| to_timestamp(at + run.deadlines().paused_for)),
+        start_trace_id: trace_id(run.start_traceparent.as_deref()),
+        work_trace_id: trace_id(run.work_traceparent.as_deref()),
     })
 }
 
@@ -142,8 +145,13 @@ pub fn to_claimed_run(held: &Held) -> Result<proto::ClaimedRun, Failure> {
         lease: Some(proto::Lease { run_id: run.id.to_string(), fence: run.fence }),
         lease_ttl: prost_types::Duration::try_from(held.ttl).ok(),
         start_traceparent: run.start_traceparent.clone().unwrap_or_default(),
+        earlier_traceparent: run.work_traceparent.clone().unwrap_or_default(),
         cancel_requested: run.cancel_requested_at.is_some(),
     })
+}
+
+fn trace_id(traceparent: Option<&str>) -> String {
+    traceparent.and_then(trace_id_in).unwrap_or_default().to_owned()
 }
 
 fn number(count: u64) -> i32 {

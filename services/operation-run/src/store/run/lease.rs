@@ -176,9 +176,11 @@ pub async fn renew(
     lease: Lease,
     types: &OwnedTypes,
     grace: Duration,
+    trace: Option<&str>,
 ) -> Result<Option<Renewed>> {
     let row: Option<(i32, bool, bool)> = sqlx::query_as(
-        "UPDATE operation.run SET lease_expires_at = clock_timestamp() + lease_ttl_ms * interval '1 millisecond'
+        "UPDATE operation.run SET lease_expires_at = clock_timestamp() + lease_ttl_ms * interval '1 millisecond',
+             work_traceparent = coalesce($5, work_traceparent)
          WHERE id = $1 AND fence = $2 AND status = 'running' AND type = ANY($3)
              AND NOT operation.deadline_passed(
                  run_deadline + $4 * interval '1 millisecond', workspace_id, type, created_at)
@@ -189,6 +191,7 @@ pub async fn renew(
     .bind(lease.fence)
     .bind(types.names())
     .bind(i64::try_from(grace.as_millis()).unwrap_or(i64::MAX))
+    .bind(trace)
     .fetch_optional(connection)
     .await?;
     let renewed = |(ttl_ms, cancel_requested, timed_out)| Renewed { ttl: millis(ttl_ms), cancel_requested, timed_out };
