@@ -74,10 +74,10 @@ mod tests {
         };
         let expected = "Promotion: queued\n  paused in workspace: Promotions are paused.\n    by Olivia\n";
         assert_eq!(told(&answer), expected);
-        let complete_time = Some(prost_types::Timestamp { seconds: 1_767_225_600, nanos: 0 });
-        let estimate = Some(Estimate { complete_time, sample_runs: 3, ..Default::default() });
+        let complete_time = prost_types::Timestamp { seconds: 1_767_225_600, nanos: 0 };
+        let estimate = Some(Estimate { complete_time: Some(complete_time), sample_runs: 3, ..Default::default() });
         let told = told(&ExplainOperationRunResponse { estimate, ..answer });
-        let end = words::moment(&complete_time.unwrap_or_default());
+        let end = words::moment(&complete_time);
         assert_eq!(told, format!("{expected}  probably ends {end}\n"));
     }
 }
