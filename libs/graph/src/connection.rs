@@ -2,7 +2,8 @@
 
 use url::{Host, Url};
 
-use crate::credential::CredentialReference;
+use crate::credential::{CredentialReference, Secret};
+use crate::error::GraphError;
 
 /// Microsoft's public cloud. Sovereign clouds have other hosts, which is why both are part of a connection.
 pub const PUBLIC_AUTHORITY: &str = "https://login.microsoftonline.com";
@@ -15,6 +16,8 @@ pub struct Connection {
     tenant: String,
     client_id: String,
     credential: CredentialReference,
+    /// The secret may not be read for this connection, see [`Connection::withhold`].
+    withheld: bool,
     authority: Url,
     graph: Url,
 }
@@ -61,9 +64,25 @@ impl Connection {
             tenant: tenant.to_owned(),
             client_id: client_id.to_owned(),
             credential,
+            withheld: false,
             authority: base("the authority", authority.unwrap_or(PUBLIC_AUTHORITY))?,
             graph: base("the Graph address", graph.unwrap_or(PUBLIC_GRAPH))?,
         })
+    }
+
+    /// The same connection without its secret: it answers exactly as one whose secret is absent, so that nobody learns of a secret
+    /// that belongs to somebody else. A part of what makes it this connection, so that no token is shared either.
+    #[must_use]
+    pub fn withhold(self) -> Self {
+        Self { withheld: true, ..self }
+    }
+
+    /// The client secret, read now.
+    ///
+    /// # Errors
+    /// As [`CredentialReference::resolve`].
+    pub(crate) async fn secret(&self) -> Result<Secret, GraphError> {
+        if self.withheld { Err(self.credential.absent()) } else { self.credential.resolve().await }
     }
 
     /// The provider's directory id or domain.

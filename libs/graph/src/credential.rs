@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use crate::error::{GraphError, Kind};
 
+/// The reason of a secret that is not where it should be.
+pub const CREDENTIAL_UNAVAILABLE: &str = "CREDENTIAL_UNAVAILABLE";
 /// The largest secret read from a file, in bytes. A client secret is about 40 bytes; anything near this is a wrong path.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
@@ -66,9 +68,9 @@ impl CredentialReference {
     /// Kind `Unauthorized`, reason `CREDENTIAL_UNAVAILABLE`, when the place is absent, unreadable, empty or too large.
     pub async fn resolve(&self) -> Result<Secret, GraphError> {
         let text = match self {
-            Self::Env(name) => std::env::var(name).map_err(|_| self.unavailable("is not set"))?,
+            Self::Env(name) => std::env::var(name).map_err(|_| self.absent())?,
             Self::File(path) => {
-                let found = tokio::fs::metadata(path).await.map_err(|_| self.unavailable("cannot be read"))?;
+                let found = tokio::fs::metadata(path).await.map_err(|_| self.absent())?;
                 if found.len() > MAX_SECRET_BYTES {
                     return Err(self.unavailable("is too large for a secret"));
                 }
@@ -79,8 +81,16 @@ impl CredentialReference {
         if text.is_empty() { Err(self.unavailable("is empty")) } else { Ok(Secret::new(text)) }
     }
 
+    /// What it is to find no secret there.
+    pub(crate) fn absent(&self) -> GraphError {
+        self.unavailable(match self {
+            Self::Env(_) => "is not set",
+            Self::File(_) => "cannot be read",
+        })
+    }
+
     fn unavailable(&self, what: &str) -> GraphError {
-        GraphError::local(Kind::Unauthorized, "CREDENTIAL_UNAVAILABLE", format!("the credential at {self} {what}"))
+        GraphError::local(Kind::Unauthorized, CREDENTIAL_UNAVAILABLE, format!("the credential at {self} {what}"))
     }
 }
 
@@ -142,6 +152,27 @@ mod tests {
     #[test]
     fn a_secret_is_never_printed() {
         assert_eq!(format!("{:?}", Some(Secret::new("hunter2"))), "Some(Secret(redacted))");
+    }
+
+    /// A secret that another workspace uses is as absent as one that nobody has.
+    #[tokio::test]
+    async fn a_withheld_secret_cannot_be_told_from_an_absent_one() {
+        let at = |place: &str| {
+            let credential: CredentialReference = place.parse().expect("valid");
+            crate::Connection::new("contoso", "app", credential, None, None).expect("valid")
+        };
+        // `PATH` is set wherever tests run, and so is this file there.
+        for (there, absent) in [
+            ("env:PATH", "env:ATLAS_SURELY_NOT_SET"),
+            (concat!("file:", env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "file:/surely/not/there"),
+        ] {
+            assert!(at(there).secret().await.is_ok());
+            let withheld = at(there).withhold().secret().await.unwrap_err();
+            let missing = at(absent).secret().await.unwrap_err();
+            assert_eq!(withheld.message.replace(there, absent), missing.message);
+            assert_eq!((withheld.kind, withheld.reason_code), (missing.kind, missing.reason_code));
+        }
+        assert_ne!(at("env:PATH"), at("env:PATH").withhold(), "they share no client, and no token");
     }
 
     #[tokio::test]

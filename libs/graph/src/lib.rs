@@ -35,7 +35,7 @@ pub use approval::approval_required;
 pub use capture::{Capture, CapturedObject, capture, find_by_key, find_by_name, probe, read_one};
 pub use client::{Client, MAX_BATCH_ITEMS, Pages};
 pub use connection::{Connection, ConnectionError, PUBLIC_AUTHORITY, PUBLIC_GRAPH};
-pub use credential::{CredentialReference, CredentialReferenceError, Secret};
+pub use credential::{CREDENTIAL_UNAVAILABLE, CredentialReference, CredentialReferenceError, Secret};
 pub use error::{GraphError, Kind, MAX_MESSAGE_CHARS};
 pub use pacing::{BudgetLimits, Family, FamilyLimits, PacingLimits, Rate};
 pub use path::{Path, literal};

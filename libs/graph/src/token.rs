@@ -99,7 +99,7 @@ impl TokenSource {
     }
 
     async fn fetch(&self, client: &reqwest::Client, retry: &RetryPolicy) -> Result<(Secret, Duration), GraphError> {
-        let secret = self.connection.credential().resolve().await?;
+        let secret = self.connection.secret().await?;
         let form = [
             ("client_id", self.connection.client_id()),
             ("client_secret", secret.expose()),

@@ -12,7 +12,7 @@ mod storable;
 mod work;
 
 pub(crate) use claimed::{Open, away, open, scope_of};
-pub use connect::{NotConnected, connect, connect_named, reconnect};
+pub use connect::{NotConnected, connect, connect_named, is_withheld, reconnect};
 pub use read_type::{Reading, Tally, TypeRead, read_type};
 pub(crate) use work::SyncWork;
 

@@ -190,6 +190,11 @@ async fn round(runs: &Runs, new: &NewRun, items: &[NewItem], look_first: bool) -
             // What is in the way may be what this very request has made.
             Some(StartResult::ScopeBusy(_)) if !look_first => return Ok(None),
             Some(result) => result,
+            None if look_first => {
+                // Its connection first: whoever waits for a second one while holding one waits for those who do the same.
+                drop(tx);
+                return Ok(is_changed_elsewhere(runs, new).await?.then_some(StartResult::ScopeBusy(None)));
+            }
             None => return Ok(None),
         },
         Inserted::Spent => return Err(Error::IdentitySpent),
@@ -249,6 +254,15 @@ async fn paused(tx: &mut pg::Tx, new: &NewRun) -> Result<Option<Paused>> {
     }
     let in_force = store::pause::in_force(tx, new.workspace, Some(new.run_type)).await?;
     Ok(in_force.into_iter().next().map(|pause| Paused::Now(StartResult::Blocked(pause))))
+}
+
+/// Whether the same tenant of the provider is being changed from another workspace. Asked over all workspaces, and answered like a
+/// run that the actor may not see.
+async fn is_changed_elsewhere(runs: &Runs, new: &NewRun) -> Result<bool> {
+    let tenant = new.tenants.tenant.filter(|_| new.run_type.facts().mutates_target);
+    let Some(tenant) = tenant else { return Ok(false) };
+    let mut tx = runs.db.system().await?;
+    store::run::start::is_changed_elsewhere(&mut tx, new.workspace, tenant).await
 }
 
 async fn in_the_way(tx: &mut pg::Tx, new: &NewRun) -> Result<Option<StartResult>> {

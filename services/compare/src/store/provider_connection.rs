@@ -110,6 +110,25 @@ pub async fn denied_types(
     Ok(denied.into_iter().map(PolicyType).collect())
 }
 
+/// Whether a connection of another workspace proved that it works with the credential at this place, and is still in use. The
+/// transaction must see all workspaces; that there is another one is told to nobody.
+pub async fn is_held_elsewhere(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    credential_reference: &str,
+) -> Result<bool> {
+    // The conditions are those of the index `provider_connection_credential_holder`.
+    let held = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM tenant.provider_connection
+             WHERE credential_reference = $2 AND workspace_id <> $1 AND verified_at IS NOT NULL AND state <> 'disabled')",
+    )
+    .bind(workspace.uuid())
+    .bind(credential_reference)
+    .fetch_one(conn)
+    .await?;
+    Ok(held)
+}
+
 /// What became of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Concluded {

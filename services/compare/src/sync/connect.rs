@@ -1,6 +1,6 @@
 //! The way to a tenant's provider.
 
-use domain::id::ProviderConnectionId;
+use domain::id::{ProviderConnectionId, WorkspaceId};
 use domain::operability::{Denied, Question, state_allows};
 use graph::{Client, Connection, Provider};
 
@@ -8,6 +8,7 @@ use super::Scope;
 use crate::error::Result;
 use crate::state::State;
 use crate::store;
+use crate::store::provider_connection::ProviderConnection;
 
 /// Why a tenant's provider cannot be called at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +67,8 @@ pub async fn connect_named(
     }
     // Every question about the provider asks for a connection first.
     let Some(connection) = connection else { return Ok(Err(NotConnected::Gone)) };
-    let opened = open(provider, &connection).map_err(NotConnected::ConnectionInvalid);
+    let withheld = is_withheld(state, scope.workspace_id, &connection).await?;
+    let opened = open(provider, &connection, withheld).map_err(NotConnected::ConnectionInvalid);
     Ok(opened.map(|client| (client, connection.id)))
 }
 
@@ -81,13 +83,20 @@ pub async fn reconnect(
     let connection = store::provider_connection::find(&mut tx, scope.workspace_id, scope.tenant_id).await?;
     drop(tx);
     let Some(connection) = connection else { return Ok(Err(NotConnected::ConnectionMissing)) };
-    Ok(open(provider, &connection).map_err(NotConnected::ConnectionInvalid))
+    let withheld = is_withheld(state, scope.workspace_id, &connection).await?;
+    Ok(open(provider, &connection, withheld).map_err(NotConnected::ConnectionInvalid))
 }
 
-fn open(
-    provider: &Provider,
-    connection: &store::provider_connection::ProviderConnection,
-) -> std::result::Result<Client, String> {
+/// Whether the credential that the connection names is another workspace's. Its own workspace's connections never are: a workspace has a
+/// tenant of the provider once.
+pub async fn is_withheld(state: &State, workspace: WorkspaceId, connection: &ProviderConnection) -> Result<bool> {
+    // Over all workspaces, because whose it is depends on them; nothing but the answer leaves here, and to workers only.
+    let mut tx = state.db.system().await?;
+    let reference = &connection.route.credential_reference;
+    Ok(store::provider_connection::is_held_elsewhere(&mut tx, workspace, reference).await?)
+}
+
+fn open(provider: &Provider, connection: &ProviderConnection, withheld: bool) -> std::result::Result<Client, String> {
     let route = &connection.route;
     let credential =
         route.credential_reference.parse().map_err(|why: graph::CredentialReferenceError| why.to_string())?;
@@ -99,5 +108,6 @@ fn open(
         Some(&route.base_url),
     );
     let connection = connection.map_err(|why| why.to_string())?;
+    let connection = if withheld { connection.withhold() } else { connection };
     provider.client(&connection).map_err(|why| why.to_string())
 }

@@ -9,6 +9,7 @@ use crate::identity::SERVICES;
 use crate::state::State;
 use crate::store;
 use crate::store::provider_connection::ProviderConnection;
+use crate::sync::is_withheld;
 
 /// The connection in use. For people who manage it, and for our own workers.
 pub async fn get_provider_connection(
@@ -24,9 +25,16 @@ pub async fn get_provider_connection(
         caller.require_service(SERVICES)?;
     }
     let mut tx = state.db.workspace(workspace.uuid()).await?;
-    match store::provider_connection::find(&mut tx, workspace, tenant).await? {
+    let found = store::provider_connection::find(&mut tx, workspace, tenant).await?;
+    let exists = found.is_some() || store::tenant::find(&mut tx, workspace, tenant).await?.is_some();
+    drop(tx);
+    match found {
+        // A worker has nothing to open with a secret that is another workspace's.
+        Some(connection) if caller.user.is_none() && is_withheld(state, workspace, &connection).await? => {
+            Err(Error::ProviderConnectionMissing)
+        }
         Some(connection) => Ok(connection),
-        None if store::tenant::find(&mut tx, workspace, tenant).await?.is_none() => Err(Error::NotFound),
-        None => Err(Error::ProviderConnectionMissing),
+        None if exists => Err(Error::ProviderConnectionMissing),
+        None => Err(Error::NotFound),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::id::ProviderConnectionId;
 use domain::operability::Question;
 use domain::run::RunType;
-use domain::tenant::verification::{Finding, PERMISSION_DENIED, Tried, verdict};
+use domain::tenant::verification::{Finding, PERMISSION_DENIED, Tried, Verdict, VerificationState, verdict};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use graph::{Client, GraphError, Kind, Provider};
 use pb::operation::{ClaimedItem, ItemEffect, ItemOutcome, ItemState, OperationRun};
@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use tracing::Instrument as _;
 use worker::{Ending, Handler, RunSession, WorkError};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::state::State;
 use crate::store;
 use crate::store::provider_connection::Concluded;
@@ -158,10 +158,28 @@ impl VerifyWork {
     ) -> Result<Concluded> {
         // Nothing is proved: what was known stays, and the items say why.
         let Some(verdict) = verdict(tried) else { return Ok(Concluded::Written) };
+        match self.write(scope, connection, began, &verdict).await {
+            // Another workspace proved the same credential in between: from now on it is theirs, and absent here.
+            Err(Error::Store(taken)) if store::violates(&taken, "provider_connection_credential_holder") => {
+                let reason = Some(graph::CREDENTIAL_UNAVAILABLE.to_owned());
+                let verdict = Verdict { state: VerificationState::Failed, reason, ..verdict };
+                self.write(scope, connection, began, &verdict).await
+            }
+            concluded => concluded,
+        }
+    }
+
+    async fn write(
+        &self,
+        scope: Scope,
+        connection: ProviderConnectionId,
+        began: OffsetDateTime,
+        verdict: &Verdict,
+    ) -> Result<Concluded> {
         let Scope { workspace_id, tenant_id, .. } = scope;
         let mut tx = self.state.db.workspace(workspace_id.uuid()).await?;
         let concluded =
-            store::provider_connection::conclude(&mut tx, workspace_id, tenant_id, connection, began, &verdict).await?;
+            store::provider_connection::conclude(&mut tx, workspace_id, tenant_id, connection, began, verdict).await?;
         tx.commit().await?;
         Ok(concluded)
     }

@@ -267,6 +267,38 @@ async fn an_outage_leaves_what_was_known_of_a_connection() {
     assert!(after.verify_time != known.verify_time, "it was verified again");
 }
 
+/// Whoever names another workspace's tenant and its secret gets as far as with a secret that nobody has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_is_of_the_workspace_that_first_proved_it() {
+    let world = World::start().await;
+    let ada = world.user("ada");
+    let (holder, stranger) = (ada.new_workspace().await, ada.new_workspace().await);
+    let new = identity("Contoso");
+    let (_emulator, way) = provider_of(&world, &new.external_tenant_id).await;
+    let tried = async |workspace_id: &str| {
+        // Registering says nothing to anybody: both may.
+        let mut setup = Setup::of_new(&ada, workspace_id, new.clone()).await;
+        setup.advance(&ada, Step::ConnectProvider(way.clone())).await.unwrap();
+        let tenant_id = setup.onboarding.tenant_id.clone();
+        let run = verify(&world, verification(workspace_id, &tenant_id)).await.unwrap();
+        let (_, items) = world.runs.ended(&run.run_id).await;
+        let known = connection(&world, workspace_id, &tenant_id).await;
+        (tenant_id, known, items[0].item.clone().unwrap())
+    };
+    let (tenant_id, held, _) = tried(&holder).await;
+    assert_eq!(held.state(), ProviderConnectionState::Verified);
+    let (_, refused, item) = tried(&stranger).await;
+    let expected = (ProviderConnectionState::Failed, "CREDENTIAL_UNAVAILABLE");
+    assert_eq!((refused.state(), refused.state_reason.as_str()), expected);
+    let absent = format!("the credential at {} cannot be read", way.credential_reference);
+    assert_eq!((item.state(), item.message), (ItemState::Failed, absent), "as if there were none");
+
+    // The holder is not disturbed.
+    let again = verify(&world, verification(&holder, &tenant_id)).await.unwrap();
+    world.runs.ended(&again.run_id).await;
+    assert_eq!(connection(&world, &holder, &tenant_id).await.state(), ProviderConnectionState::Verified);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_verifications_the_one_that_began_later_stands() {
     let world = World::start().await;

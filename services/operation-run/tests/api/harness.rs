@@ -131,8 +131,12 @@ impl World {
     }
 
     pub async fn add_member(&self, subject: &str, role: &str, tenants: &[(Uuid, &str)]) {
+        self.add_member_of(self.workspace, subject, role, tenants).await;
+    }
+
+    pub async fn add_member_of(&self, workspace: Uuid, subject: &str, role: &str, tenants: &[(Uuid, &str)]) {
         sqlx::query("INSERT INTO access.member (workspace_id, subject, role) VALUES ($1, $2, $3)")
-            .bind(self.workspace)
+            .bind(workspace)
             .bind(subject)
             .bind(role)
             .execute(self.superuser.pool())
@@ -142,7 +146,7 @@ impl World {
             sqlx::query(
                 "INSERT INTO access.tenant_role (workspace_id, tenant_id, subject, role) VALUES ($1, $2, $3, $4)",
             )
-            .bind(self.workspace)
+            .bind(workspace)
             .bind(tenant)
             .bind(subject)
             .bind(role)

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use futures::future::join_all;
 use pb::operation::{
-    CancelOperationRunRequest, LookupOperationRunRequest, OperationRunStatus, RunFreshness, StartOperationRunRequest,
-    StartOperationRunResponse, StartOutcome,
+    CancelOperationRunRequest, CompleteOperationRunRequest, LookupOperationRunRequest, OperationRunStatus,
+    RunFreshness, StartOperationRunRequest, StartOperationRunResponse, StartOutcome,
 };
 use server::failure::reason_of;
 use tonic::Code;
@@ -83,6 +83,40 @@ async fn another_mutation_of_the_same_tenant_has_to_wait() {
     other.request_id = Uuid::now_v7().to_string();
     let hidden = world.runs_through("promotion-service", "vic").start_operation_run(other).await.unwrap().into_inner();
     assert_eq!((hidden.outcome(), hidden.run), (StartOutcome::ScopeBusy, None));
+}
+
+/// Two workspaces may know the same Microsoft tenant: it is changed from one of them at a time, and neither hears of the other.
+#[tokio::test]
+async fn a_tenant_of_the_provider_is_changed_from_one_workspace_at_a_time() {
+    let world = World::new().await;
+    let (elsewhere, theirs, their_source) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
+    world.execute("INSERT INTO access.workspace (id, name) VALUES ($1, 'Another MSP')", &[elsewhere]).await;
+    world.add_tenant(elsewhere, theirs, "The same").await;
+    world.add_tenant(elsewhere, their_source, "Another").await;
+    world.add_member_of(elsewhere, "ada", "owner", &[(theirs, "owner"), (their_source, "owner")]).await;
+    world
+        .execute(
+            "UPDATE tenant.tenant t SET external_tenant_id = upper(o.external_tenant_id)
+             FROM tenant.tenant o WHERE t.id = $1 AND o.id = $2",
+            &[theirs, world.target],
+        )
+        .await;
+    let (first, lease) = world.claimed_promotion(1).await;
+    let mut request = world.promotion(1);
+    request.workspace_id = elsewhere.to_string();
+    request.tenant_id = theirs.to_string();
+    request.related_tenant_ids = vec![their_source.to_string()];
+    let busy = world.start(request.clone()).await;
+    assert_eq!((busy.outcome(), busy.reason.as_str()), (StartOutcome::ScopeBusy, "TENANT_BUSY"));
+    assert_eq!(busy.run, None);
+    // Reading changes nothing, so it does not wait.
+    let sync = StartOperationRunRequest { workspace_id: elsewhere.to_string(), ..world.sync(theirs, 1) };
+    assert_eq!(world.start(sync).await.outcome(), StartOutcome::Queued);
+    world.succeed(&lease, [1]).await;
+    let complete = CompleteOperationRunRequest { lease: Some(lease), blocked: None };
+    world.workers("promotion-service").complete_operation_run(complete).await.unwrap();
+    assert_eq!(world.get(&first.run_id).await.status(), OperationRunStatus::Completed);
+    assert_eq!(world.start(request).await.outcome(), StartOutcome::Queued);
 }
 
 #[tokio::test]

@@ -141,3 +141,23 @@ pub async fn mutation_of(
     .await?;
     row.map(read).transpose()
 }
+
+/// Whether a run of another workspace changes the same tenant of the provider. The transaction must see all workspaces; nothing
+/// of that run leaves here.
+pub async fn is_changed_elsewhere(
+    connection: &mut PgConnection,
+    workspace: WorkspaceId,
+    tenant: TenantId,
+) -> Result<bool> {
+    // The conditions are those of the index `run_one_mutation_per_provider_tenant`.
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM operation.run r
+             JOIN access_api.tenant_directory d ON d.provider_scope = r.provider_scope
+             WHERE d.workspace_id = $1 AND d.tenant_id = $2 AND r.workspace_id <> $1
+               AND r.mutates_tenant AND r.status <> 'completed')",
+    )
+    .bind(workspace.uuid())
+    .bind(tenant.uuid())
+    .fetch_one(connection)
+    .await?)
+}
