@@ -6,6 +6,7 @@
 
 mod archive_backup_schedule;
 mod create_backup_schedule;
+pub mod forget;
 mod get_backup_schedule;
 mod get_backup_set;
 mod list_backup_schedules;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::answered::forget;
 use crate::audit;
+use crate::backup;
 use crate::backup::schedule_backups;
 use crate::client::{Audit, OperationRuns};
 use crate::config::Args;
@@ -32,6 +33,7 @@ pub async fn bind(args: &Args) -> Result<Bound, StartError> {
 pub async fn start(args: &Args, chassis: &Chassis) -> Result<Bound, StartError> {
     let state = state(args, chassis).await?;
     chassis.spawn(forget::run(state.db.clone(), chassis.drain_token()));
+    chassis.spawn(backup::forget::run(state.db.clone(), chassis.drain_token()));
     chassis.spawn(audit::deliver::run(state.clone(), chassis.drain_token()));
     if args.scheduler {
         chassis.spawn(schedule_backups::run(state.clone(), chassis.drain_token()));

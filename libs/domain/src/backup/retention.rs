@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-/// A set that nobody has finished for so long will not be finished any more.
-pub const ABANDONED_AFTER: Duration = Duration::days(7);
+/// A set that nobody has finished for so long will not be finished any more: it is an hour longer than its run may take in all.
+pub const ABANDONED_AFTER: Duration = Duration::hours(25);
 /// The most sets and days a retention may name.
 const MOST: u16 = 3_660;
 
@@ -129,6 +129,14 @@ mod tests {
         for (of, (last, days), gone) in cases {
             let retention = Retention::new(last, days).unwrap();
             assert_eq!(prunable(&sets(of), NOW, retention), gone, "{of:?}");
+        }
+    }
+
+    #[test]
+    fn a_set_is_abandoned_only_when_its_run_must_have_ended() {
+        use crate::run::RunType::{BackupScheduleRetry, BackupScheduleRunNow, BackupScheduleScheduled};
+        for run_type in [BackupScheduleScheduled, BackupScheduleRunNow, BackupScheduleRetry] {
+            assert!(run_type.facts().run_for < ABANDONED_AFTER, "{run_type:?}");
         }
     }
 

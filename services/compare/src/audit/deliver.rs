@@ -22,6 +22,9 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 /// The longest it waits.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
+/// Refusals of an entry for what it is after which it is parked: a release that is being rolled out may refuse what it will take.
+const MOST_REFUSALS: u32 = 3;
+
 /// Delivers until told to stop. What is left then is delivered by another replica, or after the next start.
 pub async fn run(state: State, drain: CancellationToken) {
     let mut pause = Duration::ZERO;
@@ -56,29 +59,54 @@ async fn round(state: &State, drain: &CancellationToken) -> Result<Duration> {
 
 /// Delivers what was claimed, and remembers what became of each.
 async fn batch(state: &State, claimed: &[Owed]) -> Result<()> {
-    let mut delivered = Vec::new();
-    for owed in claimed {
-        match deliver(state, owed).await {
-            Ok(()) => delivered.push(owed),
-            Err(failure) => {
-                let entry = owed.entry_id;
-                tracing::warn!(%entry, error = &failure as &dyn std::error::Error, "an audit entry is not delivered yet");
-                // Refused for what it is, it does not hold up the others; with the trail away they need not be tried.
-                if !matches!(failure.category(), Category::InvalidArgument | Category::Internal) {
-                    break;
-                }
-            }
+    let mut ended = vec![Fate::Later; claimed.len()];
+    for (owed, fate) in claimed.iter().zip(&mut ended) {
+        let Err(failure) = deliver(state, owed).await else {
+            *fate = Fate::Delivered;
+            continue;
+        };
+        let entry = owed.entry_id;
+        let error = &failure as &dyn std::error::Error;
+        if is_refused_for_good(failure.category()) && owed.attempts >= MOST_REFUSALS {
+            tracing::error!(%entry, error, "an audit entry is refused for good and parked: see the runbooks");
+            *fate = Fate::Parked(failure.reason().to_owned());
+            continue;
+        }
+        tracing::warn!(%entry, error, "an audit entry is not delivered yet");
+        // Refused for what it is, it does not hold up the others; with the trail away they need not be tried.
+        if !is_refused_for_good(failure.category()) && failure.category() != Category::Internal {
+            break;
         }
     }
     let mut tx = state.db.system().await?;
-    for owed in claimed {
-        if delivered.contains(&owed) {
-            store::audit_outbox::remove(&mut tx, owed).await?;
-        } else {
-            store::audit_outbox::postpone(&mut tx, owed, backoff(owed.attempts)).await?;
+    for (owed, fate) in claimed.iter().zip(&ended) {
+        match fate {
+            Fate::Delivered => store::audit_outbox::remove(&mut tx, owed).await?,
+            Fate::Parked(reason) => store::audit_outbox::park(&mut tx, owed, reason).await?,
+            Fate::Later => store::audit_outbox::postpone(&mut tx, owed, backoff(owed.attempts)).await?,
         }
     }
     Ok(tx.commit().await?)
+}
+
+/// What becomes of an entry that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Fate {
+    /// The trail has it.
+    Delivered,
+    /// The trail will never have it as it is, for this reason.
+    Parked(String),
+    /// It is tried again.
+    Later,
+}
+
+/// Whether the trail says no to the entry itself. What is about who asks, about load, or a defect over there passes when that is
+/// mended, without anybody looking at the entry.
+const fn is_refused_for_good(category: Category) -> bool {
+    matches!(
+        category,
+        Category::InvalidArgument | Category::AlreadyExists | Category::FailedPrecondition | Category::OutOfRange
+    )
 }
 
 async fn deliver(state: &State, owed: &Owed) -> std::result::Result<(), Failure> {

@@ -1,5 +1,5 @@
 //! `access.audit_outbox`: what the audit trail has yet to be told. Written in the transaction of the change, removed when the
-//! trail took it.
+//! trail took it, parked when the trail refuses it for good.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub async fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> Resu
     let rows = sqlx::query(
         "WITH due AS MATERIALIZED (
              SELECT workspace_id, entry_id FROM access.audit_outbox
-             WHERE due_at <= clock_timestamp()
+             WHERE due_at <= clock_timestamp() AND parked_at IS NULL
              ORDER BY due_at, entry_id LIMIT $1
              -- Another replica's claim under way is not waited for.
              FOR UPDATE SKIP LOCKED),
@@ -90,10 +90,55 @@ pub async fn postpone(conn: &mut PgConnection, owed: &Owed, delay: Duration) -> 
     Ok(())
 }
 
+/// Puts a claimed entry aside that the trail refuses for what it is, unless somebody else claimed it meanwhile. Needs the scope
+/// `system`.
+pub async fn park(conn: &mut PgConnection, owed: &Owed, reason: &str) -> Result<()> {
+    sqlx::query(
+        "UPDATE access.audit_outbox SET parked_at = clock_timestamp(), parked_reason = $4
+         WHERE workspace_id = $1 AND entry_id = $2 AND attempts = $3 AND parked_at IS NULL",
+    )
+    .bind(owed.workspace_id.uuid())
+    .bind(owed.entry_id)
+    .bind(i64::from(owed.attempts))
+    .bind(reason)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// How the outbox stands: what an operator watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Entries that are still to be delivered.
+    pub owed: i64,
+    /// How long the oldest of them has waited.
+    pub oldest_waits: Duration,
+    /// Entries that were refused for good and wait for an operator.
+    pub parked: i64,
+}
+
+/// How the outbox stands now. It is read whole: it holds little unless something is wrong. Needs the scope `system`.
+pub async fn standing(conn: &mut PgConnection) -> Result<Standing> {
+    let row = sqlx::query(
+        "SELECT count(*) FILTER (WHERE parked_at IS NULL) AS owed, count(*) FILTER (WHERE parked_at IS NOT NULL) AS parked,
+             coalesce(greatest(extract(epoch FROM
+                 clock_timestamp() - min(created_at) FILTER (WHERE parked_at IS NULL)), 0), 0)::float8 AS oldest
+         FROM access.audit_outbox",
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Standing {
+        owed: row.try_get("owed")?,
+        oldest_waits: Duration::from_secs_f64(row.try_get("oldest")?),
+        parked: row.try_get("parked")?,
+    })
+}
+
 /// How long until the next entry is due; `None` when there is none. Needs the scope `system`.
 pub async fn due_in(conn: &mut PgConnection) -> Result<Option<Duration>> {
     let seconds: Option<f64> = sqlx::query_scalar(
-        "SELECT greatest(extract(epoch FROM min(due_at) - clock_timestamp()), 0)::float8 FROM access.audit_outbox",
+        "SELECT greatest(extract(epoch FROM min(due_at) - clock_timestamp()), 0)::float8 FROM access.audit_outbox
+         WHERE parked_at IS NULL",
     )
     .fetch_one(conn)
     .await?;

@@ -41,7 +41,7 @@ pub type After = (String, BackupScheduleId);
 
 const COLUMNS: &str = "workspace_id, id, tenant_id, name, cron, time_zone, policy_types, catch_up, catch_up_most, overlap, \
                        keep_last, keep_days, version, considered_until, next_fire_at, created_at, updated_at, archived_at, \
-                       lower(name) AS sorted_by";
+                       lower(name COLLATE \"C\") AS sorted_by";
 
 /// Inserts a schedule.
 pub async fn insert(conn: &mut PgConnection, schedule: &Schedule, created_by: &str) -> Result<()> {
@@ -125,8 +125,8 @@ pub async fn list(
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
         "SELECT {COLUMNS} FROM inventory.backup_schedule
          WHERE workspace_id = $1 AND tenant_id = $2 AND ($3 OR archived_at IS NULL)
-           AND ($4::text IS NULL OR (lower(name), id) > ($4, $5))
-         ORDER BY lower(name), id LIMIT $6"
+           AND ($4::text IS NULL OR (lower(name COLLATE \"C\"), id) > ($4, $5))
+         ORDER BY lower(name COLLATE \"C\"), id LIMIT $6"
     )))
     .bind(workspace.uuid())
     .bind(tenant.uuid())

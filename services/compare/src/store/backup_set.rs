@@ -1,5 +1,7 @@
 //! `inventory.backup_set` and its entries.
 
+use std::time::Duration;
+
 use domain::backup::{Kept, SetState};
 use domain::id::{BackupScheduleId, ExternalId, Hash, PolicyType, PolicyVersionId, RunId, TenantId, WorkspaceId};
 use domain::run::RunType;
@@ -129,6 +131,27 @@ pub async fn conclude(conn: &mut PgConnection, workspace: WorkspaceId, run: RunI
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Finishes sets that were begun longer ago than `age` and are in progress still, at most `limit`: with gaps, for nobody will fill them.
+/// Says how many. Needs the scope `system`.
+pub async fn conclude_abandoned(conn: &mut PgConnection, age: Duration, limit: i64) -> Result<u64> {
+    let done = sqlx::query(
+        "UPDATE inventory.backup_set s SET
+             state = $3, completed_at = now(),
+             entry_count = (SELECT count(*) FROM inventory.backup_set_entry e
+                            WHERE e.workspace_id = s.workspace_id AND e.set_id = s.id)
+         FROM (SELECT workspace_id, id FROM inventory.backup_set
+               WHERE state = 'in_progress' AND created_at < clock_timestamp() - make_interval(secs => $1)
+               ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED) abandoned
+         WHERE (s.workspace_id, s.id) = (abandoned.workspace_id, abandoned.id) AND s.state = 'in_progress'",
+    )
+    .bind(age.as_secs_f64())
+    .bind(limit)
+    .bind(state_name(SetState::Partial))
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// A set of this tenant.

@@ -1,4 +1,4 @@
-//! `inventory.backup_slot`: the times schedules fired for. One row per schedule and time, ever.
+//! `inventory.backup_slot`: the times schedules fired for. One row per schedule and time, until it is forgotten.
 
 use std::time::Duration;
 
@@ -115,4 +115,25 @@ pub async fn mark_passed_over(conn: &mut PgConnection, slot: &Slot, reason: &str
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Removes times further back than `age` that are decided about, at most `limit`, but not the newest of a schedule whose run was
+/// started; says how many. Needs the scope `system`.
+pub async fn remove_older(conn: &mut PgConnection, age: Duration, limit: i64) -> Result<u64> {
+    let removed = sqlx::query(
+        "DELETE FROM inventory.backup_slot WHERE (workspace_id, schedule_id, fire_at) IN (
+             SELECT s.workspace_id, s.schedule_id, s.fire_at FROM inventory.backup_slot s
+             WHERE s.state <> 'due' AND s.fire_at < clock_timestamp() - make_interval(secs => $1)
+               AND (s.state <> 'started' OR EXISTS (
+                   SELECT FROM inventory.backup_slot later
+                   WHERE later.workspace_id = s.workspace_id AND later.schedule_id = s.schedule_id
+                     AND later.fire_at > s.fire_at AND later.state = 'started'))
+             ORDER BY s.fire_at LIMIT $2
+             FOR UPDATE SKIP LOCKED)",
+    )
+    .bind(age.as_secs_f64())
+    .bind(limit)
+    .execute(conn)
+    .await?;
+    Ok(removed.rows_affected())
 }

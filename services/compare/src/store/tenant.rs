@@ -152,9 +152,9 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<(Tenant, After)>> {
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT t.*, lower(t.name) AS sort_name FROM ({SELECT} AND t.id = ANY ($2) AND t.lifecycle = ANY ($3)) t
-         WHERE $4::text IS NULL OR (lower(t.name) COLLATE \"C\", t.id) > ($4, $5)
-         ORDER BY lower(t.name) COLLATE \"C\", t.id LIMIT $6"
+        "SELECT t.*, lower(t.name COLLATE \"C\") AS sort_name FROM ({SELECT} AND t.id = ANY ($2) AND t.lifecycle = ANY ($3)) t
+         WHERE $4::text IS NULL OR (lower(t.name COLLATE \"C\"), t.id) > ($4, $5)
+         ORDER BY lower(t.name COLLATE \"C\"), t.id LIMIT $6"
     )))
     .bind(workspace.uuid())
     .bind(tenants)

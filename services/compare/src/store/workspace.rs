@@ -56,9 +56,9 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<(Workspace, After)>> {
     let rows = sqlx::query(
-        "SELECT workspace_id, name, role, created_at, lower(name) AS sort_name FROM access_api.member_workspaces
-         WHERE subject = $1 AND ($2::text IS NULL OR (lower(name) COLLATE \"C\", workspace_id) > ($2, $3))
-         ORDER BY lower(name) COLLATE \"C\", workspace_id
+        "SELECT workspace_id, name, role, created_at, lower(name COLLATE \"C\") AS sort_name FROM access_api.member_workspaces
+         WHERE subject = $1 AND ($2::text IS NULL OR (lower(name COLLATE \"C\"), workspace_id) > ($2, $3))
+         ORDER BY lower(name COLLATE \"C\"), workspace_id
          LIMIT $4",
     )
     .bind(subject)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use compare_service::backup::forget::{self, Forgotten};
 use compare_service::backup::schedule_backups::look;
 use compare_service::state::State;
 use domain::backup::Timing;
@@ -219,4 +220,63 @@ async fn a_scheduled_backup_leaves_a_set_for_its_time() {
     let set = world.user("ada").backups().get_backup_set(request).await.unwrap().into_inner().set.unwrap();
     assert_eq!((set.state(), set.intended_fire_time), (pb::backup::BackupSetState::Complete, Some(due)));
     assert_eq!(set.run_type, "backup_schedule.scheduled");
+}
+
+/// Times are forgotten by age but for the newest run of a schedule, and a set whose run must be over is no longer in progress.
+#[tokio::test(flavor = "multi_thread")]
+async fn old_times_are_forgotten_and_abandoned_sets_finished() {
+    let world = World::start().await;
+    let tenant = Synced::new(&world).await;
+    let busy = tenant.schedule(&world, quarterly(CatchUpPolicy::All, 3)).await;
+    let quiet = tenant.schedule(&world, BackupPlan { name: "Quiet".into(), ..nightly() }).await;
+    let owner = world.superuser().await;
+    // A time of each state and age, by hand: it is about what is written down, however it came to be.
+    for (schedule, state, days) in [
+        (&busy, "started", 200),
+        (&busy, "passed_over", 150),
+        (&busy, "started", 91),
+        (&busy, "due", 91),
+        (&busy, "started", 89),
+        (&quiet, "started", 300),
+        (&quiet, "started", 200),
+        (&quiet, "passed_over", 100),
+    ] {
+        sqlx::query(
+            "INSERT INTO inventory.backup_slot (workspace_id, schedule_id, fire_at, state, reason, run_id, not_before)
+             VALUES ($1::uuid, $2::uuid, now() - $4 * interval '1 day', $3, CASE $3 WHEN 'passed_over' THEN 'X' END,
+                 CASE $3 WHEN 'started' THEN gen_random_uuid() END, 'infinity')",
+        )
+        .bind(&tenant.workspace_id)
+        .bind(&schedule.backup_schedule_id)
+        .bind(state)
+        .bind(f64::from(days))
+        .execute(owner.pool())
+        .await
+        .unwrap();
+    }
+    for (hours, version) in [(24, "a"), (26, "b")] {
+        sqlx::query(
+            "INSERT INTO inventory.backup_set (workspace_id, id, tenant_id, schedule_id, run_type, created_at)
+             VALUES ($1::uuid, md5($5)::uuid, $2::uuid, $3::uuid, 'backup_schedule.run_now', now() - $4 * interval '1 hour')",
+        )
+        .bind(&tenant.workspace_id)
+        .bind(&quiet.tenant_id)
+        .bind(&quiet.backup_schedule_id)
+        .bind(f64::from(hours))
+        .bind(version)
+        .execute(owner.pool())
+        .await
+        .unwrap();
+    }
+    let db = world.db().await;
+    let done = forget::look(&db, &CancellationToken::new()).await.unwrap();
+    assert_eq!(done, Forgotten { slots: 5, sets: 1 });
+    assert_eq!((slots(&world, &busy, "started").await.len(), slots(&world, &busy, "due").await.len()), (1, 1));
+    assert_eq!(slots(&world, &quiet, "started").await.len(), 1, "the next time is decided by the newest run");
+    let states: Vec<String> = sqlx::query_scalar("SELECT state FROM inventory.backup_set ORDER BY created_at")
+        .fetch_all(owner.pool())
+        .await
+        .unwrap();
+    assert_eq!(states, ["partial", "in_progress"]);
+    assert_eq!(forget::look(&db, &CancellationToken::new()).await.unwrap(), Forgotten::default());
 }

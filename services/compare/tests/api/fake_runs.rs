@@ -31,6 +31,8 @@ struct Book {
     on_behalf: bool,
     down: bool,
     loses_answers: bool,
+    /// The action whose entries are refused for what they are.
+    refuses: Option<String>,
     /// The reasons of runs that were given back.
     released: Vec<String>,
 }
@@ -103,6 +105,11 @@ impl FakeRuns {
     /// Takes entries and answers UNAVAILABLE all the same from now on, or no longer.
     pub(crate) fn set_loses_answers(&self, loses_answers: bool) {
         self.shared.book().loses_answers = loses_answers;
+    }
+
+    /// Refuses the entries of an action for what they are from now on, or none.
+    pub(crate) fn set_refuses(&self, action: Option<&str>) {
+        self.shared.book().refuses = action.map(str::to_owned);
     }
 
     /// Whether the last call was made by a service on behalf of a user.
@@ -435,6 +442,9 @@ impl AuditService for Shared {
         let mut book = self.book();
         if book.down {
             return Err(Status::unavailable("down for the test"));
+        }
+        if request.get_ref().event.as_ref().is_some_and(|event| book.refuses.as_ref() == Some(&event.action)) {
+            return Err(server::Failure::invalid_argument("event.detail", "is not taken, for the test").into());
         }
         book.delivered.extend(request.into_inner().event);
         let loses_answers = book.loses_answers;

@@ -120,3 +120,37 @@ async fn nothing_is_told_of_a_change_that_was_rolled_back() {
     settled(&world).await;
     assert_eq!(world.runs.delivered().len(), 1);
 }
+
+/// The trail refuses an entry for what it is: it is put aside and told of, the others go on, and an operator has it tried again.
+#[tokio::test]
+async fn what_is_refused_for_good_is_parked_and_nothing_is_lost() {
+    let world = World::start().await;
+    world.runs.set_refuses(Some("workspace.created"));
+    let workspace_id = world.user("ada").new_workspace().await;
+    let owner = world.superuser().await;
+    let standing = async || {
+        let mut tx = owner.system().await.unwrap();
+        store::audit_outbox::standing(&mut tx).await.unwrap()
+    };
+    let parked = async {
+        while standing().await.parked == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), parked).await.expect("it is not tried for ever");
+    assert_eq!((standing().await.owed, standing().await.oldest_waits), (0, Duration::ZERO));
+    let why: String =
+        sqlx::query_scalar("SELECT parked_reason FROM access.audit_outbox").fetch_one(owner.pool()).await.unwrap();
+    assert_eq!(why, "FIELD_INVALID");
+
+    // The cause is mended; what is parked stays so until somebody says that it is.
+    world.runs.set_refuses(None);
+    let second = world.user("ada").new_workspace().await;
+    let told = world.runs.delivered_of("workspace.created", 1).await;
+    assert_eq!(told[0].workspace_id, second);
+    let again: i64 = sqlx::query_scalar("SELECT access.redrive_audit_outbox()").fetch_one(owner.pool()).await.unwrap();
+    assert_eq!(again, 1);
+    let told = world.runs.delivered_of("workspace.created", 2).await;
+    assert_eq!(told[1].workspace_id, workspace_id);
+    settled(&world).await;
+}
