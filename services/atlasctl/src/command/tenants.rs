@@ -119,7 +119,7 @@ fn table(tenants: &[Tenant]) -> Table {
             tenant.name.clone(),
             tenant.tenant_id.clone(),
             words::lifecycle(tenant.lifecycle()),
-            yes(tenant.provider_connected),
+            yes(tenant.provider_connected()),
             tenant.domain.clone(),
         ]);
     }
@@ -155,7 +155,7 @@ fn described(tenant: &Tenant) -> String {
         ("Lifecycle", words::lifecycle(tenant.lifecycle())),
         ("Domain", shown(&tenant.domain)),
         ("Provider's id", shown(&tenant.external_tenant_id)),
-        ("Connected", yes(tenant.provider_connected)),
+        ("Connected", yes(tenant.provider_connected())),
         ("Registered", tenant.create_time.as_ref().map(words::moment).unwrap_or_default()),
     ]
     .iter()

@@ -83,6 +83,22 @@ pub async fn find(conn: &mut PgConnection, workspace: WorkspaceId, id: Onboardin
     row.as_ref().map(read).transpose()
 }
 
+/// The onboarding of a tenant that is under way; there is one at most.
+pub async fn in_progress(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    tenant: TenantId,
+) -> Result<Option<Onboarding>> {
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM tenant.onboarding WHERE workspace_id = $1 AND tenant_id = $2 AND state = 'in_progress'"
+    )))
+    .bind(workspace.uuid())
+    .bind(tenant.uuid())
+    .fetch_optional(conn)
+    .await?;
+    row.as_ref().map(read).transpose()
+}
+
 /// Makes `editor` the one who changed `seen` last and moves it to `state`, which may be where it is.
 pub async fn update(
     conn: &mut PgConnection,

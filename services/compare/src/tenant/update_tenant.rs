@@ -10,6 +10,7 @@ use crate::audit;
 use crate::error::{Error, Result};
 use crate::state::State;
 use crate::store;
+use crate::store::onboarding::Editor;
 use crate::store::tenant::Tenant;
 use crate::store::tenant_write::Identity;
 
@@ -65,6 +66,11 @@ async fn update(state: &State, user: &User, request: &UpdateTenant, asked: &Aske
         aliases: request.aliases.clone(),
     };
     store::tenant_write::identify(&mut tx, &before, &identity).await?;
+    // What an onboarding shows is the tenant's: whoever prepared a step from what was there before is told.
+    if let Some(onboarding) = store::onboarding::in_progress(&mut tx, workspace, id).await? {
+        let editor = Editor { subject: user.subject.to_string(), name: user.name.to_string() };
+        store::onboarding::update(&mut tx, &onboarding, onboarding.state, &editor).await?;
+    }
     let after = store::tenant::find(&mut tx, workspace, id).await?.ok_or(Error::NotFound)?;
     asked.remember(&mut tx, workspace, &after).await?;
     let told = json!({ "before": called(&before), "after": called(&after) });

@@ -49,7 +49,7 @@ async fn items_are_listed_by_type_and_name_and_found_by_a_part_of_it() {
 
     let get = GetInventoryItemRequest { workspace_id, tenant_id, policy_type: DRIVER.into(), external_id: "a".into() };
     let item = ada.inventory().get_inventory_item(get.clone()).await.unwrap().into_inner().item.unwrap();
-    assert_eq!((item.platform.as_str(), item.normal_hash.len(), item.missing), ("windows10", 64, false));
+    assert_eq!((item.platform.as_str(), item.normal_hash.len(), item.missing()), ("windows10", 64, false));
     let absent = GetInventoryItemRequest { external_id: "z".into(), ..get };
     assert_eq!(refusal(ada.inventory().get_inventory_item(absent).await), (Code::NotFound, "NOT_FOUND".into()));
 }

@@ -6,6 +6,7 @@ use pb::tenant::{
     AdvanceOnboardingRequest, CancelOnboardingRequest, CompleteOnboardingRequest, GetOnboardingRequest,
     GetTenantRequest, ListOnboardingsRequest, Onboarding, OnboardingCheckpoint, OnboardingState, ProviderRoute,
     ResumeOnboardingRequest, StartOnboardingRequest, StartOnboardingResponse, Tenant, TenantIdentity, TenantLifecycle,
+    UpdateTenantRequest,
 };
 use pb::workspace::Role;
 use tonic::{Code, Status};
@@ -119,7 +120,7 @@ impl Setup {
 }
 
 fn reached(onboarding: &Onboarding) -> usize {
-    onboarding.checkpoints.iter().filter(|progress| progress.reached).count()
+    onboarding.checkpoints.iter().filter(|progress| progress.reached()).count()
 }
 
 #[tokio::test]
@@ -142,7 +143,7 @@ async fn a_tenant_is_identified_connected_verified_and_taken_into_service() {
     };
     let started = start(request.clone()).await.unwrap();
     let tenant = started.tenant.clone().unwrap();
-    assert_eq!((tenant.lifecycle(), tenant.provider_connected), (TenantLifecycle::Onboarding, false));
+    assert_eq!((tenant.lifecycle(), tenant.provider_connected()), (TenantLifecycle::Onboarding, false));
     let mut setup = Setup { onboarding: started.onboarding.clone().unwrap() };
     let first = &setup.onboarding;
     assert_eq!((first.state(), first.version, reached(first)), (OnboardingState::InProgress, 1, 1));
@@ -206,7 +207,7 @@ async fn cancelled_it_goes_back_to_being_a_draft_and_can_be_started_again() {
     assert_eq!(ada.tenants().cancel_onboarding(cancellation).await.unwrap().into_inner(), done);
     let tenant = done.tenant.unwrap();
     assert_eq!(done.onboarding.unwrap().state(), OnboardingState::Cancelled);
-    assert_eq!((tenant.lifecycle(), tenant.provider_connected), (TenantLifecycle::Draft, true));
+    assert_eq!((tenant.lifecycle(), tenant.provider_connected()), (TenantLifecycle::Draft, true));
 
     let draft = Subject::TenantId(tenant.tenant_id.clone());
     let again = start(&ada, &workspace_id, draft.clone()).await.unwrap();
@@ -236,6 +237,37 @@ async fn cancelled_it_goes_back_to_being_a_draft_and_can_be_started_again() {
     assert_eq!((cancelled.onboardings, cancelled.next_page_token), (oldest.onboardings, String::new()));
 }
 
+/// What an onboarding shows is the tenant's: a step prepared from another name is refused, by whom it was changed is told.
+#[tokio::test]
+async fn a_tenant_renamed_meanwhile_is_a_change_of_its_onboarding() {
+    let world = World::start().await;
+    let ada = world.user("ada");
+    let workspace_id = ada.new_workspace().await;
+    let mut setup = Setup::of_new(&ada, &workspace_id, identity("Contoso")).await;
+    assert!(setup.onboarding.checkpoints.iter().all(|progress| progress.reached.is_some()), "a no is said, too");
+    let tenant = setup.tenant(&ada).await;
+    let rename = UpdateTenantRequest {
+        request_id: fresh(),
+        workspace_id: workspace_id.clone(),
+        tenant_id: tenant.tenant_id.clone(),
+        version: tenant.version,
+        name: "Contoso Clinics".into(),
+        domain: String::new(),
+        aliases: vec![],
+    };
+    ada.tenants().update_tenant(rename.clone()).await.unwrap();
+    let prepared = setup.step(Step::IdentifyTenant(identity("Contoso again")));
+    let refused = refusal(ada.tenants().advance_onboarding(prepared).await);
+    assert_eq!(refused, (Code::Aborted, "ONBOARDING_CHANGED".into()));
+    let now = setup.seen_by(&ada).await.unwrap();
+    assert_eq!((now.version, now.editor_subject.as_str()), (setup.onboarding.version + 1, "ada"));
+    setup.onboarding = now;
+    setup.advance(&ada, Step::IdentifyTenant(identity("Contoso again"))).await.unwrap();
+    // Repeated, the rename is one change still.
+    ada.tenants().update_tenant(rename).await.unwrap();
+    assert_eq!(setup.seen_by(&ada).await.unwrap().version, setup.onboarding.version);
+}
+
 #[tokio::test]
 async fn another_tenant_of_the_provider_puts_the_connection_aside() {
     let world = World::start().await;
@@ -257,7 +289,10 @@ async fn another_tenant_of_the_provider_puts_the_connection_aside() {
     let after = setup.advance(&ada, Step::IdentifyTenant(other.clone())).await.unwrap();
     assert_eq!(after.next_checkpoint(), OnboardingCheckpoint::ConnectProvider);
     let tenant = setup.tenant(&ada).await;
-    assert_eq!((tenant.external_tenant_id, tenant.provider_connected), (other.external_tenant_id.clone(), false));
+    assert_eq!(
+        (tenant.external_tenant_id.clone(), tenant.provider_connected()),
+        (other.external_tenant_id.clone(), false)
+    );
     // The credential is that of the tenant before.
     let stale = ada.tenants().advance_onboarding(setup.step(Step::ConnectProvider(route(&external)))).await;
     assert_eq!(refusal(stale).0, Code::InvalidArgument);

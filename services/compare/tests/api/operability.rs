@@ -177,7 +177,7 @@ async fn archive_restore_and_resume_onboarding_remain_lifecycle_safe_and_capabil
             assert_eq!(outcome.allowed(), outcome.reason.is_empty() && outcome.guidance.is_empty(), "{action:?}");
             assert!(outcome.missing_capability.is_empty(), "an owner lacks nothing");
             let confirmed = ["archive", "restore", "promote_into", "restore_content"].contains(&action.action.as_str());
-            assert_eq!(action.requires_confirmation, confirmed, "{}", action.action);
+            assert_eq!(action.requires_confirmation(), confirmed, "{}", action.action);
         }
         // Who lacks the capability is told that, whatever the state.
         let bobs = actions(&bob, &workspace_id, &tenant_id).await;

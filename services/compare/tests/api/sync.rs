@@ -59,19 +59,19 @@ async fn what_is_gone_at_the_provider_is_missing_for_certain() {
     assert_eq!(of(&items, "roleScopeTag").state(), ItemState::Succeeded);
     let coverage = tenant.coverage(SCRIPT).await;
     assert_eq!((coverage.state.as_str(), coverage.reason.as_str()), ("denied", denied.reason.as_str()));
-    assert!(!tenant.items(SCRIPT).await[0].missing);
+    assert!(!tenant.items(SCRIPT).await[0].missing());
 
     tenant.emulator.remove_faults(Some(fault));
     let (_, items) = tenant.sync(&[SCRIPT]).await;
     assert_eq!(detail(of(&items, SCRIPT), "missing"), 1);
     let gone = &tenant.items(SCRIPT).await[0];
-    assert!(gone.missing && gone.missing_confirmed);
+    assert!(gone.missing() && gone.missing_confirmed());
     // Missing once is not missing again; back again is back.
     let (_, items) = tenant.sync(&[SCRIPT]).await;
     assert_eq!(detail(of(&items, SCRIPT), "missing"), 0);
     tenant.put(FOLDER, &script(id, "Alpha", "Write-Host 1"));
     tenant.sync(&[SCRIPT]).await;
-    assert!(!tenant.items(SCRIPT).await[0].missing);
+    assert!(!tenant.items(SCRIPT).await[0].missing());
 }
 
 #[tokio::test(flavor = "multi_thread")]

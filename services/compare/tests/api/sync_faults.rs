@@ -106,7 +106,7 @@ async fn a_list_that_breaks_off_keeps_what_was_seen_and_calls_nothing_missing() 
     assert_eq!((item.state(), detail(item, "observed"), detail(item, "missing")), (ItemState::Failed, 25, 0));
     let coverage = tenant.coverage(CATALOG).await;
     assert_eq!((coverage.state.as_str(), coverage.reason.as_str()), ("partial", item.reason.as_str()));
-    assert!(tenant.items(CATALOG).await.iter().all(|item| !item.missing));
+    assert!(tenant.items(CATALOG).await.iter().all(|item| !item.missing()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,13 +133,13 @@ async fn an_object_that_cannot_be_kept_takes_no_other_down_and_makes_absence_unc
     assert_eq!((coverage.state.as_str(), coverage.reason.as_str()), ("partial", "OBJECTS_NOT_UNDERSTOOD"));
     let all = tenant.items(SCRIPT).await;
     let missing: Vec<_> =
-        all.iter().map(|item| (item.display_name.as_str(), item.missing, item.missing_confirmed)).collect();
+        all.iter().map(|item| (item.display_name.as_str(), item.missing(), item.missing_confirmed())).collect();
     assert_eq!(missing, [("Gone", true, false), ("Kept", false, false)]);
 
     tenant.delete(&format!("/deviceManagement/deviceManagementScripts/{odd}")).await;
     let (_, items) = tenant.sync(&[SCRIPT]).await;
     assert_eq!(detail(of(&items, SCRIPT), "missing"), 1);
-    assert!(tenant.items(SCRIPT).await[0].missing_confirmed);
+    assert!(tenant.items(SCRIPT).await[0].missing_confirmed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

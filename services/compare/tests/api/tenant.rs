@@ -31,7 +31,7 @@ async fn a_registered_tenant_is_active_and_its_registrar_owns_it() {
         async move { client.register_tenant(request).await.map(|answer| answer.into_inner().tenant.unwrap()) }
     };
     let tenant = register(request.clone()).await.unwrap();
-    assert_eq!((tenant.lifecycle(), tenant.provider_connected), (TenantLifecycle::Active, false));
+    assert_eq!((tenant.lifecycle(), tenant.provider_connected()), (TenantLifecycle::Active, false));
     assert_eq!(register(request.clone()).await.unwrap(), tenant);
     let reused = RegisterTenantRequest { name: "Other".into(), ..request.clone() };
     assert_eq!(refusal(register(reused).await), (Code::AlreadyExists, "REQUEST_ID_REUSED".into()));
@@ -157,7 +157,7 @@ async fn a_provider_connection_names_its_credential_and_holds_none() {
     let refused = refusal(world.user("bob").tenants().get_provider_connection(get).await);
     assert_eq!(refused, (Code::PermissionDenied, "CAPABILITY_MISSING".into()));
     let tenant = ada.tenants().get_tenant(GetTenantRequest { workspace_id, tenant_id }).await.unwrap().into_inner();
-    assert!(tenant.tenant.unwrap().provider_connected);
+    assert!(tenant.tenant.unwrap().provider_connected());
 }
 
 #[tokio::test]

@@ -168,7 +168,7 @@ fn to_verified(verified: &Verified) -> proto::VerifyAuditTrailResponse {
         }),
         verified_through: Some(proto::AuditCheckpoint { position: through.position, hash }),
         verified_count: i64::try_from(verified.count).ok(),
-        complete: verified.unsealed.is_some(),
+        complete: Some(verified.unsealed.is_some()),
         unsealed_count: verified.unsealed,
     }
 }

@@ -108,7 +108,7 @@ impl OperationRunService for OperationRunApi {
         let explained = explain_operation_run::explained(&self.0, &caller, id).await.map_err(Failure::from)?;
         Ok(Response::new(proto::ExplainOperationRunResponse {
             run: Some(to_run(&explained.seen)?),
-            moving: domain::run::is_moving(&explained.explanations),
+            moving: Some(domain::run::is_moving(&explained.explanations)),
             explanations: explained.explanations.iter().map(to_explanation).collect(),
             estimate: explained.eta.map(to_estimate),
         }))

@@ -44,7 +44,7 @@ async fn a_queued_run_tells_what_it_waits_for() {
     let first = world.start(world.sync(world.target, 1)).await.run.unwrap();
     let alone = explain(&world, &first.run_id).await;
     assert_eq!(alone.explanations[0].code(), ExplanationCode::NoCapableWorker);
-    assert!(!alone.moving);
+    assert!(!alone.moving());
 
     let second = world.start(world.sync(world.source, 1)).await.run.unwrap();
     let behind = explain(&world, &second.run_id).await;
@@ -54,7 +54,7 @@ async fn a_queued_run_tells_what_it_waits_for() {
     // A worker comes, takes the first and asks no more: its hands are full.
     ask(&world, SYNC).await;
     let next = explain(&world, &second.run_id).await;
-    assert_eq!((next.explanations[0].code(), next.moving), (ExplanationCode::AboutToStart, true));
+    assert_eq!((next.explanations[0].code(), next.moving()), (ExplanationCode::AboutToStart, true));
     assert_eq!(codes(&world, &first.run_id).await, [ExplanationCode::InProgress]);
 
     paused(&world, SYNC).await;

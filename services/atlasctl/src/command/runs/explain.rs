@@ -63,7 +63,7 @@ mod tests {
         let queued = OperationRunStatus::Queued.into();
         let answer = ExplainOperationRunResponse {
             run: Some(OperationRun { label: "Promotion".into(), status: queued, ..Default::default() }),
-            moving: false,
+            moving: Some(false),
             explanations: vec![Explanation {
                 code: ExplanationCode::PausedInWorkspace.into(),
                 message: "Promotions are paused.".into(),

@@ -83,8 +83,8 @@ pub fn to_item(tenant: TenantId, item: &Item) -> wire::InventoryItem {
         policy_version_id: item.version_id.to_string(),
         first_observed_time: Some(fields::to_timestamp(item.first_observed_at)),
         last_observed_time: Some(fields::to_timestamp(item.last_observed_at)),
-        missing: item.missing,
-        missing_confirmed: item.missing_confirmed,
+        missing: Some(item.missing),
+        missing_confirmed: Some(item.missing_confirmed),
     }
 }
 

@@ -108,7 +108,7 @@ pub fn to_onboarding(onboarded: &Onboarded) -> wire::Onboarding {
     let facts = tenant.facts();
     let checkpoints = Checkpoint::ALL.map(|checkpoint| wire::CheckpointProgress {
         checkpoint: to_checkpoint(checkpoint).into(),
-        reached: onboarding.state.has_reached(checkpoint, facts),
+        reached: Some(onboarding.state.has_reached(checkpoint, facts)),
     });
     wire::Onboarding {
         onboarding_id: onboarding.id.to_string(),

@@ -85,7 +85,7 @@ pub fn to_action(offer: &Offer) -> wire::TenantAction {
         action: offer.action.as_str().to_owned(),
         label: offer.action.label().to_owned(),
         outcome: Some(to_outcome(&offer.outcome)),
-        requires_confirmation: offer.action.is_confirmed(),
+        requires_confirmation: Some(offer.action.is_confirmed()),
     }
 }
 

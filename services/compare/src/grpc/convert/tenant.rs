@@ -20,7 +20,7 @@ pub fn to_tenant(tenant: &Tenant) -> wire::Tenant {
         external_tenant_id: tenant.external_tenant_id.clone(),
         domain: tenant.domain.clone(),
         lifecycle: to_lifecycle(tenant.lifecycle).into(),
-        provider_connected: tenant.connection != Connection::Missing,
+        provider_connected: Some(tenant.connection != Connection::Missing),
         create_time: Some(fields::to_timestamp(tenant.created_at)),
         aliases: tenant.aliases.clone(),
         version: tenant.version,
