@@ -20,16 +20,16 @@ pub use sync_directory_groups::sync_directory_groups;
 pub use sync_directory_role_definitions::sync_directory_role_definitions;
 pub(crate) use work::DirectoryWork;
 
-use domain::access::Need;
 use domain::id::{RequestId, TenantId, WorkspaceId};
 use domain::json::canonical_hash;
+use domain::operability::Question;
 use domain::run::RunType;
 use serde_json::json;
 use server::caller::Caller;
 
 use crate::client::{NewItem, NewRun, Started};
 use crate::error::Result;
-use crate::start_reading::start_reading;
+use crate::start_reading::start_gated;
 use crate::state::State;
 
 /// A sync that is asked for.
@@ -48,12 +48,11 @@ async fn sync(
     state: &State,
     caller: &Caller,
     asked: DirectorySyncAsked,
-    run_type: RunType,
+    (run_type, question): (RunType, Question),
     collections: &[Collection],
 ) -> Result<Started> {
     let DirectorySyncAsked { request_id, workspace_id, tenant_id } = asked;
-    let need = Need::OnTenant(tenant_id, run_type.start_capability());
-    state.authorise(caller, workspace_id, &[tenant_id], &[need]).await?;
+    state.authorise(caller, workspace_id, &[tenant_id], &question.needs(tenant_id)).await?;
     let run = NewRun {
         run_type,
         request_id,
@@ -64,7 +63,7 @@ async fn sync(
         context: json!({}),
         items: collections.iter().map(item).collect(),
     };
-    start_reading(state, caller, run).await
+    start_gated(state, caller, run, question).await
 }
 
 fn item(collection: &Collection) -> NewItem {

@@ -9,11 +9,6 @@ use crate::error::{Error, Result};
 use crate::state::State;
 use crate::store;
 
-/// Starts a run that reads what the tenant has, for a caller who was authorised before.
-pub(crate) async fn start_reading(state: &State, caller: &Caller, run: NewRun) -> Result<Started> {
-    start_gated(state, caller, run, Question::InventorySync).await
-}
-
 /// Starts it, for a caller who was authorised before. The run is made by operation-run-service, which decides whether it is a new
 /// one; the gates here are about the tenant: `question` is what is asked of its state. A repeated request gets its first answer
 /// even when a gate has closed since.

@@ -26,6 +26,12 @@ pub enum Action {
     VerifyProviderConnection,
     /// Read its inventory anew.
     SyncInventory,
+    /// Read its directory's groups anew.
+    SyncDirectoryGroups,
+    /// Read its directory's role definitions anew.
+    SyncDirectoryRoleDefinitions,
+    /// Back it up, by one of its schedules.
+    BackUp,
     /// Promote its content to another tenant.
     PromoteFrom,
     /// Promote another tenant's content into it.
@@ -40,7 +46,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, in the order in which a surface shows them.
-    pub const ALL: [Action; 13] = [
+    pub const ALL: [Action; 16] = [
         Action::Select,
         Action::StartOnboarding,
         Action::ResumeOnboarding,
@@ -49,6 +55,9 @@ impl Action {
         Action::SetProviderConnection,
         Action::VerifyProviderConnection,
         Action::SyncInventory,
+        Action::SyncDirectoryGroups,
+        Action::SyncDirectoryRoleDefinitions,
+        Action::BackUp,
         Action::PromoteFrom,
         Action::PromoteInto,
         Action::RestoreContent,
@@ -67,6 +76,9 @@ impl Action {
             Action::SetProviderConnection => "set_provider_connection",
             Action::VerifyProviderConnection => "verify_provider_connection",
             Action::SyncInventory => "sync_inventory",
+            Action::SyncDirectoryGroups => "sync_directory_groups",
+            Action::SyncDirectoryRoleDefinitions => "sync_directory_role_definitions",
+            Action::BackUp => "back_up",
             Action::PromoteFrom => "promote_from",
             Action::PromoteInto => "promote_into",
             Action::RestoreContent => "restore_content",
@@ -86,6 +98,9 @@ impl Action {
             Action::SetProviderConnection => "Set provider connection",
             Action::VerifyProviderConnection => "Verify provider connection",
             Action::SyncInventory => "Sync inventory",
+            Action::SyncDirectoryGroups => "Sync directory groups",
+            Action::SyncDirectoryRoleDefinitions => "Sync directory role definitions",
+            Action::BackUp => "Back up",
             Action::PromoteFrom => "Promote from this tenant",
             Action::PromoteInto => "Promote into this tenant",
             Action::RestoreContent => "Restore policies",
@@ -105,6 +120,9 @@ impl Action {
             Action::SetProviderConnection => (Lane::TenantBound, Question::ProviderConnectionChange),
             Action::VerifyProviderConnection => (Lane::TenantBound, Question::VerificationReadiness),
             Action::SyncInventory => (Lane::TenantBound, Question::InventorySync),
+            Action::SyncDirectoryGroups => (Lane::TenantBound, Question::DirectoryGroupsSync),
+            Action::SyncDirectoryRoleDefinitions => (Lane::TenantBound, Question::DirectoryRoleDefinitionsSync),
+            Action::BackUp => (Lane::TenantBound, Question::Backup),
             Action::PromoteFrom => (Lane::TenantBound, Question::PromotionSource),
             Action::PromoteInto => (Lane::TenantBound, Question::PromotionTarget),
             Action::RestoreContent => (Lane::TenantBound, Question::ContentRestore),
@@ -125,6 +143,9 @@ impl Action {
             | Action::SetProviderConnection
             | Action::VerifyProviderConnection
             | Action::SyncInventory
+            | Action::SyncDirectoryGroups
+            | Action::SyncDirectoryRoleDefinitions
+            | Action::BackUp
             | Action::PromoteFrom => false,
         }
     }

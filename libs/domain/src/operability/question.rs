@@ -90,6 +90,12 @@ pub enum Question {
     VerificationReadiness,
     /// May its inventory be synced?
     InventorySync,
+    /// May its directory's groups be synced?
+    DirectoryGroupsSync,
+    /// May its directory's role definitions be synced?
+    DirectoryRoleDefinitionsSync,
+    /// May it be backed up?
+    Backup,
     /// May content be promoted from it?
     PromotionSource,
     /// May content be promoted into it?
@@ -100,7 +106,7 @@ pub enum Question {
 
 impl Question {
     /// Every question.
-    pub const ALL: [Question; 17] = [
+    pub const ALL: [Question; 20] = [
         Question::SelectorEligibility,
         Question::RememberedContextValidity,
         Question::AdministrativeDiscoverability,
@@ -115,6 +121,9 @@ impl Question {
         Question::ProviderConnectionChange,
         Question::VerificationReadiness,
         Question::InventorySync,
+        Question::DirectoryGroupsSync,
+        Question::DirectoryRoleDefinitionsSync,
+        Question::Backup,
         Question::PromotionSource,
         Question::PromotionTarget,
         Question::ContentRestore,
@@ -137,6 +146,9 @@ impl Question {
             Question::ProviderConnectionChange => "provider_connection_change",
             Question::VerificationReadiness => "verification_readiness",
             Question::InventorySync => "inventory_sync",
+            Question::DirectoryGroupsSync => "directory_groups_sync",
+            Question::DirectoryRoleDefinitionsSync => "directory_role_definitions_sync",
+            Question::Backup => "backup",
             Question::PromotionSource => "promotion_source",
             Question::PromotionTarget => "promotion_target",
             Question::ContentRestore => "content_restore",
@@ -156,6 +168,9 @@ impl Question {
             | Question::Restore
             | Question::StartOnboarding
             | Question::InventorySync
+            | Question::DirectoryGroupsSync
+            | Question::DirectoryRoleDefinitionsSync
+            | Question::Backup
             | Question::ContentRestore => &[Lane::Administrative, Lane::TenantBound],
             Question::ResumeOnboarding
             | Question::CancelOnboarding
@@ -185,6 +200,9 @@ impl Question {
                 vec![on_tenant(Capability::ProviderConnectionManage)]
             }
             Question::InventorySync => vec![on_tenant(Capability::TenantInventorySync)],
+            Question::DirectoryGroupsSync => vec![on_tenant(Capability::DirectoryGroupsSync)],
+            Question::DirectoryRoleDefinitionsSync => vec![on_tenant(Capability::DirectoryRolesSync)],
+            Question::Backup => vec![on_tenant(Capability::TenantBackupRun)],
             Question::ContentRestore => vec![on_tenant(Capability::TenantRestoreExecute)],
             Question::PromotionSource => {
                 vec![Need::InWorkspace(Capability::WorkspaceBaselinesView), on_tenant(Capability::TenantView)]

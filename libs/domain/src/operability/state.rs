@@ -89,8 +89,12 @@ pub fn state_allows(question: Question, facts: TenantFacts) -> Result<(), Denied
             }
             (Archived, _) => not(Reason::LifecycleMismatch, "The tenant is archived. Restore it first."),
         },
-        Question::InventorySync | Question::PromotionTarget | Question::ContentRestore => match (lifecycle, connection)
-        {
+        Question::InventorySync
+        | Question::DirectoryGroupsSync
+        | Question::DirectoryRoleDefinitionsSync
+        | Question::Backup
+        | Question::PromotionTarget
+        | Question::ContentRestore => match (lifecycle, connection) {
             (Active, Connection::Unverified | Connection::Verified) => Ok(()),
             (Active, Connection::Missing) => not(Reason::ProviderConnectionMissing, "Connect the provider first."),
             (Draft | Onboarding, _) => not(Reason::LifecycleMismatch, "Complete its onboarding first."),

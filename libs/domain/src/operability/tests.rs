@@ -164,6 +164,9 @@ fn archive_restore_and_resume_onboarding_are_offered_lifecycle_safe_and_capabili
         "set_provider_connection",
         "verify_provider_connection",
         "sync_inventory",
+        "sync_directory_groups",
+        "sync_directory_role_definitions",
+        "back_up",
         "promote_from",
         "promote_into",
         "restore_content",
@@ -178,6 +181,24 @@ fn archive_restore_and_resume_onboarding_are_offered_lifecycle_safe_and_capabili
     );
     assert_eq!(offered(Lifecycle::Active, READER), ["select", "promote_from"]);
     assert_eq!(offered(Lifecycle::Archived, READER), [""; 0]);
+}
+
+/// What is asked before a run starts and what starting it takes are the same rule.
+#[test]
+fn a_reading_needs_what_starting_its_run_needs() {
+    use crate::run::{RunTenants, RunType};
+    for (question, run_type) in [
+        (Question::InventorySync, RunType::InventorySync),
+        (Question::DirectoryGroupsSync, RunType::DirectoryGroupsSync),
+        (Question::DirectoryRoleDefinitionsSync, RunType::DirectoryRoleDefinitionsSync),
+        (Question::Backup, RunType::BackupScheduleScheduled),
+        (Question::Backup, RunType::BackupScheduleRunNow),
+        (Question::Backup, RunType::BackupScheduleRetry),
+        (Question::VerificationReadiness, RunType::ProviderConnectionVerify),
+    ] {
+        let started = run_type.start_needs(&RunTenants { tenant: Some(TENANT), related: vec![] });
+        assert_eq!(question.needs(TENANT), started, "{question}");
+    }
 }
 
 #[test]

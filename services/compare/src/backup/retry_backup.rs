@@ -4,6 +4,7 @@ use domain::access::Capability;
 use domain::backup::SetState;
 use domain::id::{RequestId, RunId, TenantId, WorkspaceId};
 use domain::json::canonical_hash;
+use domain::operability::Question;
 use domain::run::RunType;
 use serde_json::json;
 use server::caller::Caller;
@@ -12,7 +13,7 @@ use super::authorise;
 use super::start::backup_run;
 use crate::client::Started;
 use crate::error::{Error, Result};
-use crate::start_reading::start_reading;
+use crate::start_reading::start_gated;
 use crate::state::State;
 use crate::store;
 
@@ -51,5 +52,5 @@ pub async fn retry_backup(state: &State, caller: &Caller, request: RetryBackup) 
     }
     let mut run = backup_run(state, &schedule, RunType::BackupScheduleRetry, request.request_id, digest, None);
     run.context["retry_of"] = json!(request.set_id);
-    start_reading(state, caller, run).await
+    start_gated(state, caller, run, Question::Backup).await
 }

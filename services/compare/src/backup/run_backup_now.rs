@@ -3,6 +3,7 @@
 use domain::access::Capability;
 use domain::id::RequestId;
 use domain::json::canonical_hash;
+use domain::operability::Question;
 use domain::run::RunType;
 use serde_json::json;
 use server::caller::Caller;
@@ -11,7 +12,7 @@ use super::start::backup_run;
 use super::{SchedulePlace, authorise};
 use crate::client::Started;
 use crate::error::{Error, Result};
-use crate::start_reading::start_reading;
+use crate::start_reading::start_gated;
 use crate::state::State;
 use crate::store;
 
@@ -38,5 +39,5 @@ pub async fn run_backup_now(state: &State, caller: &Caller, request: RunBackupNo
         return earlier.ok_or(Error::BackupScheduleArchived);
     }
     let run = backup_run(state, &schedule, RunType::BackupScheduleRunNow, request.request_id, digest, None);
-    start_reading(state, caller, run).await
+    start_gated(state, caller, run, Question::Backup).await
 }

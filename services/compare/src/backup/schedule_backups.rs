@@ -154,7 +154,7 @@ async fn decide(state: &State, slot: &Slot) -> Result<Decided> {
     if schedule.archived_at.is_some() {
         return Ok(Decided::PassedOver(reason::ARCHIVED.to_owned()));
     }
-    if let Err(denied) = state_allows(Question::InventorySync, of_tenant.facts()) {
+    if let Err(denied) = state_allows(Question::Backup, of_tenant.facts()) {
         return Ok(Decided::PassedOver(denied.reason.as_str().to_owned()));
     }
     let active = match before {

@@ -54,7 +54,7 @@ impl Handler for BackupWork {
         let scope = scope_of(session.run())?;
         let about = about(session.run())?;
         let items = session.items().await?;
-        let client = match connect(&self.state, &self.provider, scope, Question::InventorySync).await.map_err(away)? {
+        let client = match connect(&self.state, &self.provider, scope, Question::Backup).await.map_err(away)? {
             Ok(client) => client,
             Err(why) => return Ok(Ending::Blocked { reason: why.reason().to_owned(), message: why.to_string() }),
         };

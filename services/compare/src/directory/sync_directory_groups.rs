@@ -1,5 +1,6 @@
 //! Starts `directory_groups.sync` for a tenant.
 
+use domain::operability::Question;
 use domain::run::RunType;
 use server::caller::Caller;
 
@@ -10,5 +11,6 @@ use crate::state::State;
 
 /// Starts it, or finds the active one.
 pub async fn sync_directory_groups(state: &State, caller: &Caller, asked: DirectorySyncAsked) -> Result<Started> {
-    sync(state, caller, asked, RunType::DirectoryGroupsSync, &Collection::OF_GROUPS).await
+    let kind = (RunType::DirectoryGroupsSync, Question::DirectoryGroupsSync);
+    sync(state, caller, asked, kind, &Collection::OF_GROUPS).await
 }

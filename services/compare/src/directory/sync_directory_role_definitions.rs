@@ -1,5 +1,6 @@
 //! Starts `directory_role_definitions.sync` for a tenant.
 
+use domain::operability::Question;
 use domain::run::RunType;
 use server::caller::Caller;
 
@@ -14,5 +15,6 @@ pub async fn sync_directory_role_definitions(
     caller: &Caller,
     asked: DirectorySyncAsked,
 ) -> Result<Started> {
-    sync(state, caller, asked, RunType::DirectoryRoleDefinitionsSync, &Collection::OF_ROLE_DEFINITIONS).await
+    let kind = (RunType::DirectoryRoleDefinitionsSync, Question::DirectoryRoleDefinitionsSync);
+    sync(state, caller, asked, kind, &Collection::OF_ROLE_DEFINITIONS).await
 }

@@ -20,17 +20,19 @@ pub(crate) struct DirectoryWork {
     state: State,
     provider: Provider,
     run_type: RunType,
+    question: Question,
 }
 
 impl DirectoryWork {
     /// That of `directory_groups.sync`.
     pub(crate) fn groups(state: State, provider: Provider) -> Self {
-        Self { state, provider, run_type: RunType::DirectoryGroupsSync }
+        Self { state, provider, run_type: RunType::DirectoryGroupsSync, question: Question::DirectoryGroupsSync }
     }
 
     /// That of `directory_role_definitions.sync`.
     pub(crate) fn role_definitions(state: State, provider: Provider) -> Self {
-        Self { state, provider, run_type: RunType::DirectoryRoleDefinitionsSync }
+        let (run_type, question) = (RunType::DirectoryRoleDefinitionsSync, Question::DirectoryRoleDefinitionsSync);
+        Self { state, provider, run_type, question }
     }
 
     async fn read(&self, session: &RunSession, scope: Scope, client: &Client, item: &Open) -> Result<(), WorkError> {
@@ -60,7 +62,7 @@ impl Handler for DirectoryWork {
     async fn work(&self, session: &RunSession) -> Result<Ending, WorkError> {
         let scope = scope_of(session.run())?;
         let items = session.items().await?;
-        let client = match connect(&self.state, &self.provider, scope, Question::InventorySync).await.map_err(away)? {
+        let client = match connect(&self.state, &self.provider, scope, self.question).await.map_err(away)? {
             Ok(client) => client,
             Err(why) => return Ok(Ending::Blocked { reason: why.reason().to_owned(), message: why.to_string() }),
         };

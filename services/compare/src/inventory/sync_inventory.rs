@@ -6,6 +6,7 @@ use domain::access::{Capability, Need};
 use domain::contract::Registry;
 use domain::id::{PolicyType, RequestId, TenantId, WorkspaceId};
 use domain::json::canonical_hash;
+use domain::operability::Question;
 use domain::run::RunType;
 use serde_json::{Value, json};
 use server::caller::Caller;
@@ -13,7 +14,7 @@ use server::caller::Caller;
 use crate::client::{NewItem, NewRun, Started};
 use crate::error::Result;
 use crate::names::referable_kinds;
-use crate::start_reading::start_reading;
+use crate::start_reading::start_gated;
 use crate::state::State;
 
 /// What is asked for.
@@ -48,7 +49,7 @@ pub async fn sync_inventory(state: &State, caller: &Caller, request: &SyncInvent
         context: json!({ "selection": selection, "selection_hash": identity }),
         items,
     };
-    start_reading(state, caller, run).await
+    start_gated(state, caller, run, Question::InventorySync).await
 }
 
 /// The types to read, foundations first. Types that give names to references are always read along: a normal form made

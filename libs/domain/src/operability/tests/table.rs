@@ -43,7 +43,7 @@ fn every_point_of_the_space_is_its_first_refusing_step() {
             }
         }
     }
-    assert_eq!(points, 17 * 21 * 6 * 12);
+    assert_eq!(points, 20 * 21 * 6 * 12);
 }
 
 fn states() -> impl Iterator<Item = (Lifecycle, Connection)> {
