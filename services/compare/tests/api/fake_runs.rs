@@ -33,6 +33,8 @@ struct Book {
     loses_answers: bool,
     /// The action whose entries are refused for what they are.
     refuses: Option<String>,
+    /// How often each run was claimed; its start is answered as it was.
+    attempts: HashMap<String, i32>,
     /// The reasons of runs that were given back.
     released: Vec<String>,
 }
@@ -307,10 +309,9 @@ impl OperationRunWorkerService for Shared {
                 let types = &request.get_ref().types;
                 if let Some(at) = book.queued.iter().position(|run| types.contains(&run.r#type)) {
                     let mut run = book.queued.remove(at);
-                    run.attempt += 1;
-                    for known in book.by_request.values_mut().filter(|known| known.run_id == run.run_id) {
-                        known.attempt = run.attempt;
-                    }
+                    let attempt = book.attempts.entry(run.run_id.clone()).or_default();
+                    *attempt += 1;
+                    run.attempt = *attempt;
                     run.status = OperationRunStatus::Running.into();
                     let lease = Lease { run_id: run.run_id.clone(), fence: run.attempt.into() };
                     let claimed = ClaimedRun {
