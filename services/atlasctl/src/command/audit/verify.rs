@@ -41,7 +41,7 @@ pub(super) async fn run(app: &App, args: &VerifyArgs) -> Result<Exit, Failure> {
         };
         let answer = call!(app.session, audit.verify_audit_trail, request)?;
         verified += answer.verified_count();
-        let goes_on = !answer.complete && answer.broken.is_none() && answer.verified_through != after;
+        let goes_on = !answer.complete() && answer.broken.is_none() && answer.verified_through != after;
         if !goes_on {
             break VerifyAuditTrailResponse { verified_count: Some(verified), ..answer };
         }
@@ -90,7 +90,7 @@ mod tests {
         let whole = VerifyAuditTrailResponse {
             verified_through: Some(known),
             verified_count: Some(42),
-            complete: true,
+            complete: Some(true),
             unsealed_count: Some(1),
             ..Default::default()
         };

@@ -9,7 +9,7 @@ use crate::words;
 pub(super) fn told(onboarding: &Onboarding, tenant: &str) -> String {
     let mut text = format!("Onboarding of {}: {}\n", one_line(tenant), words::onboarding_state(onboarding.state()));
     for progress in &onboarding.checkpoints {
-        let mark = if progress.reached { 'x' } else { ' ' };
+        let mark = if progress.reached() { 'x' } else { ' ' };
         text += &format!("  [{mark}] {}\n", words::checkpoint(progress.checkpoint()));
     }
     text += &format!("  Onboarding  {}\n  Version     {}", onboarding.onboarding_id, onboarding.version);
@@ -47,8 +47,10 @@ mod tests {
 
     #[test]
     fn it_says_what_is_done_and_which_command_goes_on() {
-        let at =
-            |checkpoint: OnboardingCheckpoint, reached| CheckpointProgress { checkpoint: checkpoint.into(), reached };
+        let at = |checkpoint: OnboardingCheckpoint, reached: bool| CheckpointProgress {
+            checkpoint: checkpoint.into(),
+            reached: Some(reached),
+        };
         let mut onboarding = Onboarding {
             onboarding_id: "o".into(),
             state: OnboardingState::InProgress.into(),
