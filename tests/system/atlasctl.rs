@@ -14,7 +14,9 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
+mod encrypted;
 mod terminal;
+mod upkeep;
 
 const SOURCE: &str = "northwind model";
 const TARGET: &str = "Contoso Clinics";

@@ -9,6 +9,7 @@ mod buf_lint;
 mod cancel;
 mod demo_data;
 mod hidden_is_absent;
+mod image;
 mod mtls;
 mod provider_down;
 mod restore;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::Runs;
 use crate::error::Result;
 use crate::store;
+use crate::store::audit_seal::Beside;
 use crate::visibility::Visibility;
 
 /// Seals read at once.
@@ -69,8 +70,13 @@ pub async fn walk(
     }
     while count < most {
         let limit = PAGE.min(i64::try_from(most - count).unwrap_or(PAGE));
-        let mut tx = db.workspace(workspace.uuid()).await?;
+        // One moment for the chain's end and for what lies beside it: in between, entries are sealed that neither would count.
+        let mut tx = db.begin(pg::Begin::workspace(workspace.uuid()).snapshot()).await?;
         let sealed = store::audit_seal::after(&mut tx, workspace, walk.head().position, limit).await?;
+        let beside = match i64::try_from(sealed.len()).is_ok_and(|read| read < limit) {
+            true => Some(store::audit_seal::beside(&mut tx, workspace).await?),
+            false => None,
+        };
         drop(tx);
         for seal in &sealed {
             if let Err(how) = walk.step(seal) {
@@ -79,9 +85,8 @@ pub async fn walk(
             }
             count += 1;
         }
-        if i64::try_from(sealed.len()).is_ok_and(|read| read < limit) {
-            let (broken, waiting) = at_the_end(db, workspace, &walk).await?;
-            return Ok(ended(&walk, count, broken, Some(waiting)));
+        if let Some(beside) = beside {
+            return Ok(ended(&walk, count, at_the_end(&walk, &beside), Some(beside.waiting)));
         }
     }
     Ok(ended(&walk, count, None, None))
@@ -101,13 +106,8 @@ async fn not_as_known(db: &pg::Db, workspace: WorkspaceId, start: Checkpoint) ->
 }
 
 /// What only the end of the chain shows: that it was cut off, and what lies beside it.
-async fn at_the_end(db: &pg::Db, workspace: WorkspaceId, walk: &Walk) -> Result<(Option<Broken>, i64)> {
-    let mut tx = db.workspace(workspace.uuid()).await?;
-    let beside = store::audit_seal::beside(&mut tx, workspace).await?;
+fn at_the_end(walk: &Walk, beside: &Beside) -> Option<Broken> {
     let without_place = |entry: Option<Uuid>, how| entry.map(|entry| Broken { position: 0, entry: Some(entry), how });
     let cut_off = walk.end().err().map(|how| Broken { position: walk.head().position, entry: None, how });
-    let broken = cut_off
-        .or(without_place(beside.gone, Break::EntryMissing))
-        .or(without_place(beside.stray, Break::EntryNotSealed));
-    Ok((broken, beside.waiting))
+    cut_off.or(without_place(beside.gone, Break::EntryMissing)).or(without_place(beside.stray, Break::EntryNotSealed))
 }

@@ -5,7 +5,7 @@
 //! - [`feed`]: the newest events in memory, shared by all watchers of this replica
 //! - [`token`]: a position on the wire
 //! - [`filter`]: which events a watcher wants
-//! - [`access`]: what the actor of an open watch may see now
+//! - [`access`], [`shared_look`]: what the actor of an open watch may see now, looked at once for all of them
 //! - `newest`: what a LATEST watch keeps of what happened
 //! - [`watcher`]: one open watch: a cursor and no queue
 //!
@@ -16,6 +16,7 @@ pub mod feed;
 pub mod filter;
 mod newest;
 pub mod position;
+pub mod shared_look;
 pub mod tail;
 pub mod token;
 pub mod watcher;

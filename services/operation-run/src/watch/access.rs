@@ -8,50 +8,54 @@ use domain::id::WorkspaceId;
 use server::AccessReader;
 use tokio::time::Instant;
 
+use super::shared_look::SharedLook;
 use crate::error::Result;
 use crate::visibility::Visibility;
 
 /// How old an answer may be that another watch has got.
 const SHARED_FOR: Duration = Duration::from_secs(1);
-/// Answers kept before the old ones are thrown out.
+/// Actors whose looks are kept before those that nobody uses are thrown out.
 const MOST_KEPT: usize = 1024;
 
 type Key = (Arc<str>, WorkspaceId);
+type Look = Arc<SharedLook<Arc<Visibility>>>;
 
 /// Reads access for open watches.
 #[derive(Debug)]
 pub struct WatchAccess {
     reader: AccessReader,
-    known: Mutex<HashMap<Key, (Instant, Arc<Visibility>)>>,
+    looks: Mutex<HashMap<Key, Look>>,
 }
 
 impl WatchAccess {
     /// Reads through `reader`.
     pub fn new(reader: AccessReader) -> Self {
-        Self { reader, known: Mutex::default() }
+        Self { reader, looks: Mutex::default() }
     }
 
     /// What the actor may see, as of now.
     pub async fn fresh(&self, subject: &Arc<str>, workspace: WorkspaceId) -> Result<Arc<Visibility>> {
         let asked_at = Instant::now();
-        let visibility = Arc::new(Visibility::of(self.reader.facts(subject, workspace).await?));
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_KEPT {
-            known.retain(|_, (at, _)| at.elapsed() < SHARED_FOR);
-        }
-        known.insert((Arc::clone(subject), workspace), (asked_at, Arc::clone(&visibility)));
+        let visibility = self.read(subject, workspace).await?;
+        self.look_of(subject, workspace).learn(asked_at, Arc::clone(&visibility));
         Ok(visibility)
     }
 
     /// What the actor may see, as of at most a second ago.
     pub async fn recent(&self, subject: &Arc<str>, workspace: WorkspaceId) -> Result<Arc<Visibility>> {
-        let known = {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.get(&(Arc::clone(subject), workspace)).filter(|(at, _)| at.elapsed() < SHARED_FOR).cloned()
-        };
-        match known {
-            Some((_, visibility)) => Ok(visibility),
-            None => self.fresh(subject, workspace).await,
+        let look = self.look_of(subject, workspace);
+        look.share(SHARED_FOR, || self.read(subject, workspace)).await
+    }
+
+    async fn read(&self, subject: &str, workspace: WorkspaceId) -> Result<Arc<Visibility>> {
+        Ok(Arc::new(Visibility::of(self.reader.facts(subject, workspace).await?)))
+    }
+
+    fn look_of(&self, subject: &Arc<str>, workspace: WorkspaceId) -> Look {
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        if looks.len() >= MOST_KEPT {
+            looks.retain(|_, look| Arc::strong_count(look) > 1 || look.is_within(SHARED_FOR));
         }
+        Arc::clone(looks.entry((Arc::clone(subject), workspace)).or_default())
     }
 }
