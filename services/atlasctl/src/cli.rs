@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use crate::command::{
     attention, audit, backups, compare, context, controls, directory, notifications, onboarding, preflight, promote,
-    runs, sync, tenants, workspaces,
+    restore, runs, sync, tenants, workspaces,
 };
 use crate::exit::EXIT_CODES;
 
@@ -102,6 +102,9 @@ pub(crate) enum Command {
     /// Backups of a tenant: schedules, sets, one now.
     #[command(subcommand)]
     Backups(backups::BackupsCommand),
+    /// Put policies of a tenant back to what they were: preview, execute.
+    #[command(subcommand)]
+    Restore(restore::RestoreCommand),
     /// A tenant's groups and role definitions.
     #[command(subcommand)]
     Directory(directory::DirectoryCommand),

@@ -17,6 +17,7 @@ pub(crate) mod notifications;
 pub(crate) mod onboarding;
 pub(crate) mod preflight;
 pub(crate) mod promote;
+pub(crate) mod restore;
 pub(crate) mod runs;
 pub(crate) mod sync;
 pub(crate) mod tenants;
@@ -33,6 +34,7 @@ pub(crate) async fn run(app: &mut App, command: Command) -> Result<Exit, Failure
         Command::Tenants(command) => tenants::run(app, &command).await,
         Command::Onboarding(command) => onboarding::run(app, &command).await,
         Command::Backups(command) => backups::run(app, &command).await,
+        Command::Restore(command) => restore::run(app, &command).await,
         Command::Directory(command) => directory::run(app, &command).await,
         Command::Attention(args) => attention::run(app, &args).await,
         Command::Notifications(command) => notifications::run(app, &command).await,

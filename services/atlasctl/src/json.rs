@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use pb::{
-    audit, backup, compare, control, directory, inventory, notification, operation, promotion, tenant, workspace,
+    audit, backup, compare, control, directory, inventory, notification, operation, promotion, restore, tenant,
+    workspace,
 };
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
@@ -40,6 +41,7 @@ named! {
     notification: ListNotificationsResponse, MarkNotificationsReadResponse, Notification;
     operation: CancelOperationRunResponse, ExplainOperationRunResponse, GetAttentionCountsResponse, ListOperationRunsResponse, OperationRun, OperationRunItem, WatchOperationRunsResponse;
     promotion: ExecutePromotionResponse;
+    restore: ExecuteRestoreResponse, PreviewRestoreResponse, RestorePolicy;
     tenant: ListOnboardingsResponse, ListTenantActionsResponse, ListTenantsResponse, Onboarding, ProviderConnection,
         SearchTenantsResponse, Tenant, TenantAction, VerifyProviderConnectionResponse;
     workspace: GetMyAccessResponse, ListWorkspacesResponse, Workspace;

@@ -12,6 +12,7 @@ use pb::inventory::inventory_service_client::InventoryServiceClient;
 use pb::notification::notification_service_client::NotificationServiceClient;
 use pb::operation::operation_run_service_client::OperationRunServiceClient;
 use pb::promotion::promotion_service_client::PromotionServiceClient;
+use pb::restore::restore_service_client::RestoreServiceClient;
 use pb::tenant::tenant_service_client::TenantServiceClient;
 use pb::workspace::workspace_service_client::WorkspaceServiceClient;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -127,6 +128,11 @@ impl Session {
     /// BackupService.
     pub(crate) fn backups(&self) -> Result<BackupServiceClient<Channel>, Failure> {
         Ok(BackupServiceClient::new(self.channel(Service::Compare)?).max_decoding_message_size(MESSAGE_LIMIT))
+    }
+
+    /// RestoreService.
+    pub(crate) fn restores(&self) -> Result<RestoreServiceClient<Channel>, Failure> {
+        Ok(RestoreServiceClient::new(self.channel(Service::Compare)?).max_decoding_message_size(MESSAGE_LIMIT))
     }
 
     /// DirectoryService.

@@ -8,6 +8,7 @@ use pb::control::ControlScope;
 use pb::operation::{
     ExplanationCode, ItemEffect, ItemState, OperationRun, OperationRunOutcome, OperationRunStatus, RunFreshness,
 };
+use pb::restore::RestoreFate;
 use pb::tenant::{OnboardingCheckpoint, OnboardingState, ProviderConnectionState, TenantLifecycle};
 use pb::workspace::Role;
 use prost_types::Timestamp;
@@ -57,6 +58,10 @@ pub(crate) fn action(action: PromotionAction) -> String {
         PromotionAction::Unspecified => String::new(),
         action => without("PROMOTION_ACTION_", action.as_str_name()),
     }
+}
+
+pub(crate) fn restore_fate(fate: RestoreFate) -> String {
+    without("RESTORE_FATE_", fate.as_str_name())
 }
 
 pub(crate) fn lifecycle(lifecycle: TenantLifecycle) -> String {

@@ -2,10 +2,14 @@
 
 use anyhow::{Context, Result};
 use dev::persona::Persona;
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Value, json};
 use system_tests::story::Story;
 
 use super::{Desk, SOURCE, TARGET, between};
+
+/// A type whose content the provider gives back whole.
+const SCRIPT: &str = "deviceManagementScript";
 
 #[tokio::test]
 async fn everything_beside_the_main_job_in_a_pipe() -> Result<()> {
@@ -15,7 +19,8 @@ async fn everything_beside_the_main_job_in_a_pipe() -> Result<()> {
     a_connection_is_verified(&desk).await?;
     a_tenant_is_set_up_step_by_step(&desk).await?;
     a_tenant_is_put_aside_and_taken_back(&desk).await?;
-    a_tenant_is_backed_up(&desk).await?;
+    let set = a_tenant_is_backed_up(&desk).await?;
+    what_somebody_changed_is_put_back(&story, &desk, &set).await?;
     the_directory_is_read_and_listed(&desk).await?;
     what_ended_is_told_and_counted(&desk).await?;
     a_comparison_is_exported(&desk).await?;
@@ -98,7 +103,8 @@ async fn a_tenant_is_put_aside_and_taken_back(desk: &Desk) -> Result<()> {
     Ok(())
 }
 
-async fn a_tenant_is_backed_up(desk: &Desk) -> Result<()> {
+/// Returns the set.
+async fn a_tenant_is_backed_up(desk: &Desk) -> Result<String> {
     let none = desk.read(&["backups", "schedules", "list", "--tenant", TARGET]).await?;
     assert!(none.starts_with("This tenant has no schedule"), "{none}");
     let plan = ["--name", "nightly", "--cron", "30 2 * * *", "--time-zone", "Europe/Berlin", "--keep-last", "7"];
@@ -132,6 +138,38 @@ async fn a_tenant_is_backed_up(desk: &Desk) -> Result<()> {
         ])
         .await?;
     assert!(bad.code == 2 && bad.err.contains("cron"), "{bad:?}");
+    Ok(set.to_owned())
+}
+
+async fn what_somebody_changed_is_put_back(story: &Story, desk: &Desk, set: &str) -> Result<()> {
+    let chosen = ["--tenant", TARGET, "--set", set, "--type", SCRIPT];
+    let refused = desk.run(&[&["restore", "execute"], &chosen[..]].concat()).await?;
+    assert!(refused.code == 2 && refused.err.contains("--yes --preview"), "nobody can be asked: {refused:?}");
+
+    let tenant = &story.scene.stack.tenants()[1];
+    let held = story.provider.objects(&tenant.external_id).await?;
+    let script = held.iter().find(|held| held.kind == SCRIPT).context("the target has a script")?;
+    let path = format!("/deviceManagement/deviceManagementScripts/{}", script.id);
+    story.provider.graph(tenant, Method::PATCH, &path, &json!({"description": "changed in the portal"})).await?;
+    let before = desk.json(&[&["restore", "preview"], &chosen[..]].concat()).await?;
+    desk.read(&["sync", TARGET, "--wait"]).await?;
+
+    let preview = desk.json(&[&["restore", "preview"], &chosen[..]].concat()).await?;
+    assert_eq!((&preview["counts"]["create"], &preview["counts"]["update"]), (&json!(0), &json!(1)), "{preview}");
+    let shown = desk.read(&[&["restore", "preview", "--fate", "update"], &chosen[..]].concat()).await?;
+    assert!(shown.contains(script.name()) && shown.contains("0 to create, 1 to update"), "{shown}");
+    let fingerprint = |preview: &Value| preview["fingerprint"].as_str().map(str::to_owned).context("a fingerprint");
+    let (stale, now) = (fingerprint(&before)?, fingerprint(&preview)?);
+    let execute = ["restore", "execute", "--yes", "--wait", "--preview"];
+    let stale = desk.run(&[&execute[..], &[stale.as_str()], &chosen[..]].concat()).await?;
+    assert!(stale.code == 2 && stale.err.contains("RESTORE_PREVIEW_STALE"), "{stale:?}");
+    let done = desk.run(&[&execute[..], &[now.as_str()], &chosen[..]].concat()).await?;
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.err.contains("Execute restore") && done.err.contains(script.name()), "{done:?}");
+    assert!(done.out.lines().last().is_some_and(|line| line.starts_with("Succeeded in ")), "{done:?}");
+    let held = story.provider.objects(&tenant.external_id).await?;
+    let again = held.iter().find(|held| held.id == script.id).context("it is still there")?;
+    assert_eq!(again.body["description"], script.body["description"]);
     Ok(())
 }
 
