@@ -35,9 +35,14 @@ impl Recipe {
     /// How the binary is started, without its arguments.
     fn command(&self) -> Result<Command> {
         let Some(image) = &self.image else { return Ok(Command::new(binary_path(&self.binary)?)) };
-        // As a container runtime does it: nothing beside the image, read-only, as the image's user, and only the variables given.
+        // As a container runtime does it: nothing beside the image but the devices that each gives (static programs get their
+        // randomness from one), read-only, as the image's user, and only the variables given.
         const WITHIN: &str = r#"
-            mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" &&
+            mkdir -p "$0/dev" && mount --bind "$0" "$0" && mount -t tmpfs dev "$0/dev" &&
+            for device in null zero random urandom; do
+                : > "$0/dev/$device" && mount --bind "/dev/$device" "$0/dev/$device" || exit
+            done &&
+            mount -o remount,ro,bind "$0" &&
             program=$1 && shift && exec chroot --userspec=65532:65532 "$0" "/usr/bin/$program" "$@""#;
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", WITHIN]).arg(image).arg(&self.binary);
