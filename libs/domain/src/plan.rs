@@ -92,6 +92,19 @@ pub struct PlanItem {
     pub references: Vec<ReferenceName>,
 }
 
+/// Operation runs take labels of items of at most this many characters.
+pub const MOST_LABEL_CHARS: usize = 1000;
+
+impl PlanItem {
+    /// Its name as a line of people's reading: without the control characters that a provider lets through, never empty, and
+    /// at most [`MOST_LABEL_CHARS`] long.
+    pub fn line(&self) -> String {
+        let plain = |c: char| if c.is_control() { ' ' } else { c };
+        let line: String = self.label.chars().map(plain).take(MOST_LABEL_CHARS).collect();
+        if line.trim().is_empty() { self.subject_key.to_string() } else { line }
+    }
+}
+
 impl PlanItem {
     /// What is done.
     pub const fn action(&self) -> Action {

@@ -16,9 +16,6 @@ use crate::app::App;
 use crate::brief::Brief;
 use crate::grpc::convert;
 
-/// operation-run-service takes labels of at most this many characters.
-const MOST_LABEL_CHARS: usize = 1000;
-
 /// What the person asked for, parsed.
 pub(crate) struct Request {
     pub(crate) id: RequestId,
@@ -173,15 +170,8 @@ fn new_item(item: &PlanItem) -> Result<NewRunItem, Failure> {
     let plan = serde_json::to_value(item).map_err(Failure::internal)?;
     Ok(NewRunItem {
         key: item.subject_key.to_string(),
-        label: label(item),
+        label: item.line(),
         policy_type: item.policy_type.to_string(),
         plan: Some(to_struct(&plan)?),
     })
-}
-
-/// A name as a line of people's reading: without the control characters that a provider lets through, never empty.
-fn label(item: &PlanItem) -> String {
-    let line: String =
-        item.label.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_LABEL_CHARS).collect();
-    if line.trim().is_empty() { item.subject_key.to_string() } else { line }
 }

@@ -18,9 +18,6 @@ use crate::client::{NewItem, NewRun, Started};
 use crate::error::{Error, Result};
 use crate::state::State;
 
-/// operation-run-service takes labels of at most this many characters.
-const MOST_LABEL_CHARS: usize = 1000;
-
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct ExecuteRestore {
@@ -113,14 +110,7 @@ fn new_item(item: RestoreItem) -> Result<NewItem> {
     Ok(NewItem {
         key: item.plan.subject_key.to_string(),
         policy_type: item.plan.policy_type.to_string(),
-        label: label(&item),
+        label: item.plan.line(),
         plan: Some(plan),
     })
-}
-
-/// A name as a line of people's reading: without the control characters that a provider lets through, never empty.
-fn label(item: &RestoreItem) -> String {
-    let line: String =
-        item.plan.label.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_LABEL_CHARS).collect();
-    if line.trim().is_empty() { item.plan.subject_key.to_string() } else { line }
 }

@@ -178,3 +178,12 @@ proptest! {
         prop_assert!(plan.cycles.iter().all(|cycle| cycle.len() > 1));
     }
 }
+
+#[test]
+fn a_name_becomes_a_line_whatever_the_provider_lets_through() {
+    let line = |label: &str| PlanItem { label: label.into(), ..item("group", "Nurses", &[]) }.line();
+    assert_eq!(line("Windows - BitLocker"), "Windows - BitLocker");
+    assert_eq!(line("two\nlines\u{1b}[31m"), "two lines [31m");
+    assert_eq!(line(" \t"), item("group", "Nurses", &[]).subject_key.to_string(), "never empty");
+    assert_eq!(line(&"ä".repeat(1001)).chars().count(), 1000);
+}
